@@ -1,5 +1,4 @@
 /** One run: clients and faults for some seconds, then quiet, then the verdict. */
-import { productOf } from "../load-tests/bench/product.ts";
 import { sleepUnlessAborted } from "../platform/async/sleep.ts";
 import type { Run } from "./checker.ts";
 import { type FoundViolation, judge } from "./checkers/index.ts";
@@ -7,6 +6,7 @@ import { type Clients, startClients } from "./clients/index.ts";
 import type { Fault } from "./fault.ts";
 import { playSchedule } from "./inject.ts";
 import { Observer } from "./observe.ts";
+import { productOf } from "./product.ts";
 import { seededRandom } from "./random.ts";
 import { readAtRest, readOffsets } from "./rest/at-rest.ts";
 import { planFaults, type ScheduledFault } from "./schedule.ts";

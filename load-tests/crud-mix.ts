@@ -1,5 +1,5 @@
 /**
- * The load of an application: products are created, changed, deleted, read with and without a token, and listed. RATE
+ * The load of an application: entities are created, changed, deleted, read with and without a token, and listed. RATE
  * writes per second (default 100; with the reads 2.5 times as many requests) for SECONDS (default 60). Fails for one
  * failed request, a read that is older than its token, or a p95 sync latency above P95_MS (default 250).
  */

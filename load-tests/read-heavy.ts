@@ -1,5 +1,5 @@
 /**
- * Many reads and few writes: RATE reads per second (default 500) of PRODUCTS products (default 200), spread over the
+ * Many reads and few writes: RATE reads per second (default 500) of ENTITIES entities (default 200), spread over the
  * replicas, with one change per hundred reads, for SECONDS (default 30). Fails when the cache answers less than 90 %,
  * when a read with a token is older than its write, or for a p99 read duration above READ_P99_MS (default 50).
  */
@@ -14,7 +14,7 @@ import { replicas, setting } from "./k6/target.ts";
 import { create, readOne, remove, update } from "./k6/writes.ts";
 
 const rate = setting("RATE", 500);
-const products = setting("PRODUCTS", 200);
+const entities = setting("ENTITIES", 200);
 const duration = `${setting("SECONDS", 30)}s`;
 
 const cacheHits = new Rate("cache_hits");
@@ -49,36 +49,36 @@ type Ids = readonly string[];
 
 const randomOf = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
 
-/** Creates the products. Resolves when every replica has the last one. */
+/** Creates the entities. Resolves when every replica has the last one. */
 export async function setup(): Promise<Ids> {
   const ids: string[] = [];
-  for (let i = 0; i < products; i++) {
+  for (let i = 0; i < entities; i++) {
     const created = await create();
-    if (!created) fail("the gateway did not accept a product");
-    if (i === products - 1) await probeEverywhere(created);
+    if (!created) fail("the gateway did not accept an entity");
+    if (i === entities - 1) await probeEverywhere(created);
     ids.push(created.id);
   }
   return ids;
 }
 
-/** One read of a random product at a random replica. */
+/** One read of a random entity at a random replica. */
 export async function read(ids: Ids): Promise<void> {
   const replica = randomOf(replicas);
   const id = randomOf(ids);
   if (!replica || !id) return;
   const result = await readOne(replica, id);
   cacheHits.add(result.isHit);
-  check(result, { "the replica has the product": ({ version }) => version > 0 });
+  check(result, { "the replica has the entity": ({ version }) => version > 0 });
 }
 
-/** One change of a random product, and a read with its token. */
+/** One change of a random entity, and a read with its token. */
 export async function write(ids: Ids): Promise<void> {
   const id = randomOf(ids);
   const written = id && (await update(id));
   if (written) await readOwnWrite(written);
 }
 
-/** Deletes the products. */
+/** Deletes the entities. */
 export async function teardown(ids: Ids): Promise<void> {
   for (const id of ids) await remove(id);
 }

@@ -22,7 +22,7 @@ export const options: Options = {
   },
 };
 
-/** One iteration: a product is created and deleted. */
+/** One iteration: an entity is created and deleted. */
 export default async function smoke(): Promise<void> {
   const created = await create();
   if (!created) return;

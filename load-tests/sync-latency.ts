@@ -23,7 +23,7 @@ export const options: Options = steadyLoad({
   sync: [`p(95)<${setting("P95_MS", 100)}`, `p(99)<${setting("P99_MS", 250)}`],
 });
 
-/** One iteration: a product is created, changed and deleted, and each write is measured. */
+/** One iteration: an entity is created, changed and deleted, and each write is measured. */
 export default async function writeAndProbe(): Promise<void> {
   const created = await create();
   if (!created) return;

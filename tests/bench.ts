@@ -7,10 +7,16 @@ import { sourceMigrations } from "../gateway/migrations/index.ts";
 import { runBenchCommand } from "../load-tests/bench/command.ts";
 import { loadProject } from "../platform/project-file.ts";
 import { migrationsOf } from "../replicas/migrations/index.ts";
+import { errorText } from "../stack/error-text.ts";
 
-const project = await loadProject();
-await runBenchCommand({
-  project,
-  source: sourceMigrations(project),
-  replica: (name) => migrationsOf(project, name),
-});
+try {
+  const project = await loadProject();
+  await runBenchCommand({
+    project,
+    source: sourceMigrations(project),
+    replica: (name) => migrationsOf(project, name),
+  });
+} catch (error) {
+  console.error(`bench: ${errorText(error)}`);
+  process.exit(1);
+}

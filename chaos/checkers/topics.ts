@@ -1,7 +1,7 @@
 /** P2, P3 and P5 in the topics: each version once, none missing, in order, and ending where the source ends. */
 import { eventsTopic, replicaTopic } from "../../contracts/topics.ts";
-import { productOf } from "../../load-tests/bench/product.ts";
 import type { Checker, Run, Violation } from "../checker.ts";
+import { productOf } from "../product.ts";
 import { readings, type TopicReadings } from "../rest/topic-readings.ts";
 import { genuine, hasLost, Timeline } from "./timeline.ts";
 

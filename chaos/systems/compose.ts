@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../contracts/errors.ts";
 import type { Project } from "../../contracts/project.ts";
+import { judgedReplicas } from "../product.ts";
 import type { ProcessKind, System, SystemAddresses, SystemProcess } from "../system.ts";
 import { Docker } from "./docker.ts";
 
@@ -187,7 +188,7 @@ async function addressesOf(
     return `postgres://lockstep:${encodeURIComponent(password)}@${address}/${owner}`;
   };
   const ofReplicas = async (urlOf: (name: string) => Promise<string>) =>
-    new Map(await Promise.all(project.replicaNames.map(async (name) => [name, await urlOf(name)] as const)));
+    new Map(await Promise.all(judgedReplicas(project).map(async (name) => [name, await urlOf(name)] as const)));
   const brokers = [...services].filter((service) => kindOf(project, service) === "broker").sort();
   return {
     gateway: await http("gateway"),

@@ -22,6 +22,7 @@ import { processOf, readState, type StateEntry } from "../../stack/state.ts";
 import { stackStatus } from "../../stack/status.ts";
 import { startStackProxies } from "../network/stack-proxies.ts";
 import { Operator } from "../operator.ts";
+import { judgedReplicas } from "../product.ts";
 import type { ProcessKind, System, SystemAddresses, SystemProcess } from "../system.ts";
 import { mountSmallDisks } from "./small-disks.ts";
 
@@ -131,14 +132,15 @@ function systemOf(project: Project, data: string, { connections, disks, stop }: 
   };
 }
 
-function addressesOf(entries: readonly StateEntry[], { replicaNames }: Project): SystemAddresses {
+function addressesOf(entries: readonly StateEntry[], project: Project): SystemAddresses {
+  const replicas = judgedReplicas(project);
   const entry = (name: string) => entries.find((one) => one.name === name);
   const clientUrl = (name: string) => entry(name)?.sharedUrl ?? entry(name)?.url ?? "";
   return {
     gateway: clientUrl("gateway"),
-    replicas: new Map(replicaNames.map((name) => [name, clientUrl(name)])),
+    replicas: new Map(replicas.map((name) => [name, clientUrl(name)])),
     sourceDatabase: entry("gateway-db")?.url ?? "",
-    replicaDatabases: new Map(replicaNames.map((name) => [name, entry(`${name}-db`)?.url ?? ""])),
+    replicaDatabases: new Map(replicas.map((name) => [name, entry(`${name}-db`)?.url ?? ""])),
     brokers: entries.filter(({ kind }) => kind === "broker").map(({ url }) => url),
     redis: entry("redis")?.url,
   };

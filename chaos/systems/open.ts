@@ -2,6 +2,7 @@
 import { loadProject } from "../../platform/project-file.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
 import type { Fault } from "../fault.ts";
+import { productOf } from "../product.ts";
 import type { System } from "../system.ts";
 import { attachCompose } from "./compose.ts";
 import { attachEmbedded, startEmbedded } from "./embedded.ts";
@@ -30,6 +31,7 @@ export async function openSystem(
 ): Promise<System> {
   const { brokers, instances, data, compose, docker, own } = flags;
   const project = await loadProject();
+  productOf(project);
   if (data !== undefined) return attachEmbedded(project, data);
   if (compose) return attachCompose(project, { docker, secrets: process.env.LOCKSTEP_SECRETS });
   if (own) return attachOwn(project, readSettings(process.env));

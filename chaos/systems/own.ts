@@ -9,6 +9,7 @@ import { type Addresses, resolveAddresses } from "../../operations/connect.ts";
 import type { Settings } from "../../platform/settings/settings.ts";
 import { UsageError } from "../../stack/options.ts";
 import { Operator } from "../operator.ts";
+import { judgedReplicas } from "../product.ts";
 import type { System, SystemAddresses } from "../system.ts";
 
 /** Settings that must be set, with what they name. */
@@ -48,10 +49,8 @@ export function attachOwn(project: Project, settings: Settings): System {
   };
 }
 
-function addressesOf(
-  { source, replicas, brokers, redis, services }: Addresses,
-  { replicaNames }: Project,
-): SystemAddresses {
+function addressesOf({ source, replicas, brokers, redis, services }: Addresses, project: Project): SystemAddresses {
+  const judged = judgedReplicas(project);
   const found = <T>(value: T | undefined, setting: keyof typeof REQUIRED, name: string): T => {
     if (value === undefined) throw new UsageError(`${setting} has no entry for ${name}: ${REQUIRED[setting]}`);
     return value;
@@ -61,9 +60,9 @@ function addressesOf(
   const database = (name: string): string => found(replicas.get(name), "LOCKSTEP_REPLICA_DATABASE_URLS", name);
   return {
     gateway: service("gateway"),
-    replicas: new Map(replicaNames.map((name) => [name, service(name)])),
+    replicas: new Map(judged.map((name) => [name, service(name)])),
     sourceDatabase: source,
-    replicaDatabases: new Map(replicaNames.map((name) => [name, database(name)])),
+    replicaDatabases: new Map(judged.map((name) => [name, database(name)])),
     brokers,
     redis,
   };

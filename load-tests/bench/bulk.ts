@@ -1,9 +1,7 @@
 /** Many row changes by plain SQL, as fast as one session commits them, in transactions of 1,000. */
 import { randomUUIDv7 } from "bun";
 import type { Sql } from "postgres";
-import deleteText from "./bulk-delete.sql" with { type: "text" };
-import insertText from "./bulk-insert.sql" with { type: "text" };
-import updateText from "./bulk-update.sql" with { type: "text" };
+import type { BulkStatements } from "../workload/statements.ts";
 
 /** A transaction inserts 500 rows. Of the 500 rows of the previous transaction it updates 400 and deletes the rest. */
 const INSERTS = 500;
@@ -33,9 +31,9 @@ export function* bulkTransactions(
 }
 
 /** Inserts rows for the first transaction to change. @returns their ids. */
-export async function seedBulk(sql: Sql): Promise<string[]> {
+export async function seedBulk(sql: Sql, statements: BulkStatements): Promise<string[]> {
   const ids = Array.from({ length: INSERTS }, () => randomUUIDv7());
-  await sql.unsafe(insertText, [ids]);
+  await sql.unsafe(statements.insert, [ids]);
   return ids;
 }
 
@@ -47,6 +45,7 @@ export async function seedBulk(sql: Sql): Promise<string[]> {
  */
 export async function runBulk(
   sql: Sql,
+  statements: BulkStatements,
   seed: readonly string[],
   transactions: number,
   onProgress: (changes: number) => void,
@@ -54,9 +53,9 @@ export async function runBulk(
   let committed = 0;
   for (const { insert, update, remove } of bulkTransactions(seed, transactions, () => randomUUIDv7())) {
     await sql.begin(async (transaction) => {
-      await transaction.unsafe(insertText, [[...insert]]);
-      await transaction.unsafe(updateText, [[...update]]);
-      await transaction.unsafe(deleteText, [[...remove]]);
+      await transaction.unsafe(statements.insert, [[...insert]]);
+      await transaction.unsafe(statements.update, [[...update]]);
+      await transaction.unsafe(statements.remove, [[...remove]]);
     });
     committed += CHANGES_PER_TRANSACTION;
     onProgress(committed);

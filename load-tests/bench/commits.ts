@@ -1,8 +1,11 @@
 /** Latency from the commit in the source to the commit in each replica, by the commit timestamps of the databases. */
 import type { Sql } from "postgres";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { quotedName, quotedTable } from "../../contracts/entity/table.ts";
 import { type Figures, figuresOf } from "./figures.ts";
 import replicaCommits from "./replica-commits.sql" with { type: "text" };
 import sourceCommits from "./source-commits.sql" with { type: "text" };
+import versionCommits from "./version-commits.sql" with { type: "text" };
 
 /** Newest version of an entity in one database, and its commit time there. */
 export interface Commit {
@@ -15,13 +18,18 @@ export interface Commit {
 /** Newest versions that the source committed since `fromMs`, in milliseconds since 1970. */
 export const readSource = async (
   sql: Sql,
-  entity: { name: string; plural: string },
+  entity: Pick<EntityDeclaration, "name" | "table" | "key" | "fields" | "version">,
   fromMs: number,
-): Promise<Commit[]> =>
-  sql.unsafe<(Commit & { deleted: boolean })[]>(sourceCommits.replace("only_table", entity.plural), [
-    entity.name,
-    fromMs,
-  ]);
+): Promise<Commit[]> => {
+  const { name, table, key, fields, version } = entity;
+  if (version === undefined) return sql.unsafe<Commit[]>(versionCommits, [name, fromMs]);
+  const columns = { only_key: fields[key[0]!]!.column, only_version: fields[version]!.column };
+  const text = Object.entries(columns).reduce(
+    (query, [placeholder, column]) => query.replace(placeholder, quotedName(column)),
+    sourceCommits.replace("only_table", quotedTable(table)),
+  );
+  return sql.unsafe<Commit[]>(text, [name, fromMs]);
+};
 
 /** Newest versions that a replica committed since `fromMs`, in milliseconds since 1970. */
 export const readReplica = async (sql: Sql, entity: { name: string }, fromMs: number): Promise<Commit[]> =>

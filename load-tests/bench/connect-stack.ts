@@ -1,10 +1,10 @@
 /** Connects the bench to a running stack. */
 import postgres from "postgres";
 import type { Project } from "../../contracts/project.ts";
+import { workloadOf } from "../workload/workload.ts";
 import { requireCommitTimestamps } from "./commits.ts";
 import { Hops } from "./hops.ts";
 import type { WatchedProcess } from "./processes.ts";
-import { productOf } from "./product.ts";
 import { entryOf, type StackStatus } from "./running-stack.ts";
 import type { StackUnderTest } from "./stack-measurement.ts";
 
@@ -19,6 +19,7 @@ export const processesOf = (status: StackStatus): WatchedProcess[] =>
  *
  * @param project the one that the stack runs.
  * @param token for its gateway.
+ * @throws {UserError} when the project has nothing to write.
  * @throws {Error} when a database does not record commit timestamps, or the brokers cannot be reached.
  */
 export async function connectStack(
@@ -30,7 +31,8 @@ export async function connectStack(
     const { url } = entryOf(status, name);
     return { url, sql: postgres(url, { max: 1, onnotice: () => {} }) };
   };
-  const entity = productOf(project);
+  const workload = await workloadOf(project);
+  const { entity } = workload;
   const names = entity.replicas.map(({ name }) => name);
   const source = connect("gateway-db");
   const replicas = names.map((name) => ({ name, ...connect(`${name}-db`) }));
@@ -41,6 +43,7 @@ export async function connectStack(
   const urlsOf = (name: string) => status.services.filter((service) => service.name === name).map(({ url }) => url);
   return {
     project,
+    workload,
     gateway: entryOf(status, "gateway").url,
     token,
     redis: entryOf(status, "redis").url,

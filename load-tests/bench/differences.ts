@@ -1,7 +1,9 @@
 /** Compares a source and its replicas row by row, by what the declarations say a replica has. */
 import type { EntityDeclaration, Shape } from "../../contracts/entity/declaration.ts";
 import type { Document } from "../../contracts/entity/document.ts";
+import { keyOf } from "../../contracts/entity/key.ts";
 import { documentOf } from "../../contracts/entity/row.ts";
+import { quotedName, quotedTable, type Table } from "../../contracts/entity/table.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { connectPool } from "../../platform/postgres/connect.ts";
 import type { SystemUnderTest } from "./measurement.ts";
@@ -10,16 +12,42 @@ import type { SystemUnderTest } from "./measurement.ts";
 const TIMEOUT_MS = 30_000;
 const POLL_MS = 1_000;
 
-/** All rows of an entity's table by id, as documents of the given shape. */
-export async function readTable(url: string, entity: EntityDeclaration, shape: Shape): Promise<Map<string, Document>> {
+type TableShape = Shape & { readonly table: Table };
+
+/** All rows of a table by id, as documents of the given shape: the entity's, or one of its replicas'. */
+export async function readTable(
+  url: string,
+  entity: EntityDeclaration,
+  shape: TableShape,
+): Promise<Map<string, Document>> {
   const sql = connectPool(url, { max: 1, name: "lockstep-bench", statementTimeoutMs: 0 });
   try {
-    const rows = await sql<{ row: Record<string, unknown> }[]>`select to_jsonb(t) as row from ${sql(entity.plural)} t`;
-    return new Map(rows.map(({ row }) => [row.id as string, documentOf(shape, row)]));
+    const rows = await sql.unsafe<{ row: Record<string, unknown> }[]>(
+      `select to_jsonb(t)${childrenOf(entity, shape)} as row from ${quotedTable(shape.table)} t`,
+    );
+    return new Map(
+      rows.map(({ row }) => {
+        const document = documentOf(shape, row);
+        return [keyOf(entity, document), document] as const;
+      }),
+    );
   } finally {
     await sql.end();
   }
 }
+
+/** SQL that adds the lists of children to a row. */
+const childrenOf = (entity: EntityDeclaration, { fields, children }: Shape): string =>
+  Object.entries(children)
+    .map(([member, { table, fields: own, key, parentKey }]) => {
+      const order = key.map((part) => `c.${quotedName(own[part]!.column)}`).join(", ");
+      const isOfParent = parentKey
+        .map((part, i) => `c.${quotedName(own[part]!.column)} = t.${quotedName(fields[entity.key[i]!]!.column)}`)
+        .join(" and ");
+      return ` || jsonb_build_object('${member.replaceAll("'", "''")}', (
+        select coalesce(jsonb_agg(to_jsonb(c) order by ${order}), '[]') from ${quotedTable(table)} c where ${isOfParent}))`;
+    })
+    .join("");
 
 /**
  * The differences between a source and one replica, by content. Empty when they are equal.

@@ -4,13 +4,13 @@
  */
 import { loadProject } from "../../platform/project-file.ts";
 import { readSettings } from "../../platform/settings/settings.ts";
+import { workloadOf } from "../workload/workload.ts";
 import { Generator, type GeneratorOptions } from "./generator.ts";
-import { productOf } from "./product.ts";
 
 const options = JSON.parse(process.argv[2] ?? "") as GeneratorOptions;
 const generator = new Generator(
   options,
-  productOf(await loadProject()),
+  await workloadOf(await loadProject()),
   (message) => process.send?.(message),
   readSettings(process.env).LOCKSTEP_TOKEN,
 );

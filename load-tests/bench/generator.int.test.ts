@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
-import { product } from "../../tests/project/index.ts";
+import { project } from "../../tests/project/index.ts";
+import { workloadOf } from "../workload/workload.ts";
 import { Generator, type GeneratorMessage, type GeneratorResult, type Sample } from "./generator.ts";
 
 /**
@@ -36,7 +37,7 @@ async function run(gateway: string, options: { ratePerSecond: number; seconds: n
     if (message.type === "done") result = message.result;
   };
   const fixed = { seed: 1, run: "test", samplesPerSecond: 50, warmUpSeconds: 0 };
-  await new Generator({ gateway, ...fixed, ...options }, product, onMessage).run();
+  await new Generator({ gateway, ...fixed, ...options }, await workloadOf(project), onMessage).run();
   return { result: result!, samples };
 }
 

@@ -4,11 +4,12 @@
  * its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its
  * timers.
  */
-import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { keyOf } from "../../contracts/entity/key.ts";
 import { sleep } from "../../platform/async/sleep.ts";
+import { randomFrom } from "../workload/random.ts";
+import type { Workload } from "../workload/workload.ts";
 import { HttpConnections } from "./http-connections.ts";
-import { type NextWrite, randomFrom, WriteMix } from "./mix.ts";
-import { productBody } from "./product.ts";
+import { type NextWrite, WriteMix } from "./mix.ts";
 import { isDatabase, SqlWrites, type WriteClient } from "./sql-writes.ts";
 
 /** What the generator sends, and where. */
@@ -66,7 +67,7 @@ export const dueMs = (index: number, ratePerSecond: number): number => (index * 
 const LAST_RESPONSES_MS = 30_000;
 
 interface Item {
-  readonly sku: string;
+  readonly unique: string;
   readonly id: string;
 }
 
@@ -87,7 +88,7 @@ export class Generator {
 
   constructor(
     private readonly options: GeneratorOptions,
-    private readonly entity: EntityDeclaration,
+    private readonly workload: Workload,
     private readonly emit: (message: GeneratorMessage) => void,
     /** Not one of the options: those are on the command line, which every user of the machine can read. */
     token?: string,
@@ -95,7 +96,7 @@ export class Generator {
     this.random = randomFrom(options.seed);
     this.mix = new WriteMix<Item>(this.random);
     this.client = isDatabase(options.gateway)
-      ? new SqlWrites(options.gateway)
+      ? new SqlWrites(options.gateway, workload.entity)
       : new HttpConnections(options.gateway, token);
   }
 
@@ -144,9 +145,9 @@ export class Generator {
     }
     this.maxInFlight = Math.max(this.maxInFlight, ++this.inFlight);
     const write = this.mix.next();
-    const sku = write.kind === "insert" ? `${this.options.run}-${this.inserted++}` : write.item.sku;
+    const unique = write.kind === "insert" ? `${this.options.run}-${this.inserted++}` : write.item.unique;
     try {
-      const { status, etag, body } = await this.request(write, sku);
+      const { status, etag, body } = await this.request(write, unique);
       if (status >= 300) {
         if (measured) this.failed[status] = (this.failed[status] ?? 0) + 1;
         // After a rejected write its item is not used again.
@@ -156,7 +157,7 @@ export class Generator {
         this.acknowledged++;
         this.ackMs.push(performance.now() - due);
       }
-      if (write.kind !== "delete") this.recycle(sku, Number(etag), body, measured);
+      if (write.kind !== "delete") this.recycle(unique, Number(etag), body, measured);
     } catch {
       if (measured) this.failed.none = (this.failed.none ?? 0) + 1;
     } finally {
@@ -164,25 +165,25 @@ export class Generator {
     }
   }
 
-  private request(write: NextWrite<Item>, sku: string) {
-    const collection = `/${this.entity.plural}`;
-    if (write.kind === "insert") return this.client.request("POST", collection, productBody(sku, this.random));
-    const path = `${collection}/${write.item.id}`;
-    return write.kind === "update"
-      ? this.client.request("PUT", path, productBody(sku, this.random))
-      : this.client.request("DELETE", path);
+  private request(write: NextWrite<Item>, unique: string) {
+    const collection = `/${this.workload.entity.plural}`;
+    const body = () => JSON.stringify(this.workload.input(unique, this.random));
+    if (write.kind === "insert") return this.client.request("POST", collection, body());
+    const path = `${collection}/${encodeURIComponent(write.item.id)}`;
+    return write.kind === "update" ? this.client.request("PUT", path, body()) : this.client.request("DELETE", path);
   }
 
   /** Reports the item to the parent as a sample, or returns it to the mix for later writes. */
-  private recycle(sku: string, version: number, body: string, measured: boolean): void {
+  private recycle(unique: string, version: number, body: string, measured: boolean): void {
     const document = JSON.parse(body) as Record<string, unknown>;
-    const id = String(document.id);
+    const { entity } = this.workload;
+    const id = keyOf(entity, document);
     if (!measured || this.samplesDue < 1) {
-      this.mix.release({ sku, id });
+      this.mix.release({ unique, id });
       return;
     }
     this.samplesDue--;
-    const replicas = this.entity.replicas.filter((replica) => replica.filter(document)).map(({ name }) => name);
+    const replicas = entity.replicas.filter((replica) => replica.filter(document)).map(({ name }) => name);
     this.emit({ type: "sample", sample: { id, version, replicas } });
   }
 }

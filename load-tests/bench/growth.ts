@@ -3,9 +3,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
+import { quotedTable } from "../../contracts/entity/table.ts";
 import type { Project } from "../../contracts/project.ts";
 import type { RestartResult } from "../../stack/restart.ts";
-import insertText from "./bulk-insert.sql" with { type: "text" };
 import { connectStack } from "./connect-stack.ts";
 import { measureCatchUp } from "./measure-catch-up.ts";
 import { httpPhase, type Print } from "./phases.ts";
@@ -79,13 +79,14 @@ async function loadRows(stack: StackUnderTest, products: number, print: Print) {
   const sql = postgres(stack.source.url, { max: 1, onnotice: () => {} });
   const startedAt = performance.now();
   try {
-    const [row] = await sql<{ count: number }[]>`select count(*)::int as count from products`;
+    const { entity, bulk } = stack.workload;
+    const { insert } = bulk();
+    const table = quotedTable(entity.table);
+    const [row] = await sql.unsafe<{ count: number }[]>(`select count(*)::int as count from ${table}`);
     const loadedRows = Math.max(0, products - (row?.count ?? 0));
     for (let left = loadedRows; left > 0; left -= ROWS_PER_WAIT) {
       for (let rest = Math.min(left, ROWS_PER_WAIT); rest > 0; rest -= ROWS_PER_TRANSACTION)
-        await sql.unsafe(insertText, [
-          Array.from({ length: Math.min(rest, ROWS_PER_TRANSACTION) }, () => randomUUIDv7()),
-        ]);
+        await sql.unsafe(insert, [Array.from({ length: Math.min(rest, ROWS_PER_TRANSACTION) }, () => randomUUIDv7())]);
       await waitUntilIdle(stack);
       print(`${Math.max(0, left - ROWS_PER_WAIT)} of ${products} products left`);
     }

@@ -3,11 +3,10 @@ import { sourceMigrations } from "../../gateway/migrations/index.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { migrationsOf } from "../../replicas/migrations/index.ts";
 import { project } from "../../tests/project/index.ts";
+import { randomFrom } from "../workload/random.ts";
 import { nowMs } from "./generator.ts";
 import { startLimit } from "./limit.ts";
 import { LimitMeasurement } from "./limit-measurement.ts";
-import { randomFrom } from "./mix.ts";
-import { productBody } from "./product.ts";
 import { SqlWrites } from "./sql-writes.ts";
 
 test("each transaction counts once per subscriber, from the source's commit to the subscriber's own", async () => {
@@ -16,13 +15,13 @@ test("each transaction counts once per subscriber, from the source's commit to t
     source: sourceMigrations(project),
     replica: (name) => migrationsOf(project, name),
   });
-  const writes = new SqlWrites(limit.gateway);
+  const writes = new SqlWrites(limit.gateway, limit.workload.entity);
   try {
     const [, delayed] = limit.replicas;
     const measurement = new LimitMeasurement(limit);
     await measurement.start();
     const fromMs = nowMs();
-    const body = (sku: string) => productBody(sku, randomFrom(1));
+    const body = (sku: string) => JSON.stringify(limit.workload.input(sku, randomFrom(1)));
     const insert = async (sku: string) =>
       `/products/${JSON.parse((await writes.request("POST", "/products", body(sku))).body).id}`;
     const [a, b] = [await insert("a"), await insert("b")];

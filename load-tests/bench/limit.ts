@@ -8,15 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
 import postgres from "postgres";
+import { quotedTable } from "../../contracts/entity/table.ts";
 import type { Migration, Project } from "../../contracts/project.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { freePort } from "../../stack/ports.ts";
 import { startPostgres } from "../../stack/servers/postgres.ts";
 import type { Server } from "../../stack/servers/server.ts";
 import { NotYetError, waitFor } from "../../stack/wait-for.ts";
+import { workloadOf } from "../workload/workload.ts";
 import type { Database } from "./databases.ts";
 import type { SystemUnderTest } from "./measurement.ts";
-import { productOf } from "./product.ts";
 
 /** Each subscriber has the table of this replica, which contains every field. */
 export const SUBSCRIBED_REPLICA = "catalog";
@@ -72,7 +73,8 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
     return database;
   };
   try {
-    const table = productOf(schemas.project).plural;
+    const workload = await workloadOf(schemas.project);
+    const table = quotedTable(workload.entity.table);
     const source = await start("source", schemas.source);
     for (const trigger of CAPTURE_TRIGGERS) await source.sql.unsafe(`drop trigger ${trigger} on ${table}`);
     const replicas: NamedDatabase[] = [];
@@ -80,7 +82,8 @@ export async function startLimit(schemas: Schemas, signal?: AbortSignal): Promis
     for (const [i, replica] of replicas.entries()) await subscribe(source, replica, `lockstep_limit_${i + 1}`, table);
     const processes = servers.map(({ name, kind, pid }) => ({ name, kind, pid }));
     const { project } = schemas;
-    return { project, gateway: source.url, redis: "", source, replicas, replicaUrls: new Map(), processes, stop };
+    const noCaches = { redis: "", replicaUrls: new Map() };
+    return { project, workload, gateway: source.url, ...noCaches, source, replicas, processes, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -92,7 +95,8 @@ async function subscribe(source: NamedDatabase, subscriber: NamedDatabase, name:
   await subscriber.sql`create extension pg_walinspect`;
   const [row] = await subscriber.sql<{ columns: string }[]>`
     select string_agg(quote_ident(column_name), ', ') as columns
-    from information_schema.columns where table_schema = 'public' and table_name = ${table}`;
+    from information_schema.columns where (quote_ident(table_schema) || '.' || quote_ident(table_name))::regclass
+      = ${table}::regclass`;
   await source.sql.unsafe(`create publication ${name} for table ${table} (${row?.columns})`);
   await subscriber.sql.unsafe(`create subscription ${name} connection '${source.url}' publication ${name}`);
   await waitFor(`${subscriber.name} to copy the table`, SYNC_WAIT, async () => {

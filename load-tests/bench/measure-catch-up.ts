@@ -2,9 +2,7 @@
 import { randomUUIDv7 } from "bun";
 import type { Sql } from "postgres";
 import { NotYetError, waitFor } from "../../stack/wait-for.ts";
-import insertText from "./bulk-insert.sql" with { type: "text" };
 import type { SystemUnderTest } from "./measurement.ts";
-import { productOf } from "./product.ts";
 
 /** With this many rows, every partition gets at least one. */
 const MARKERS = 50;
@@ -15,10 +13,11 @@ const WAIT = { timeoutMs: 300_000, intervalMs: 50 };
  * missed.
  *
  * @returns seconds until the replica applied its first change, and until it had all markers.
- * @throws {UserError} when that takes more than 300 s.
+ * @throws {UserError} when the workload has no bulk statements, or that takes more than 300 s.
  */
-export async function measureCatchUp({ source, project }: Pick<SystemUnderTest, "source" | "project">, replica: Sql) {
-  const entity = productOf(project);
+export async function measureCatchUp({ source, workload }: Pick<SystemUnderTest, "source" | "workload">, replica: Sql) {
+  const { entity, bulk } = workload;
+  const { insert } = bulk();
   const markers = Array.from({ length: MARKERS }, () => randomUUIDv7());
   const startedAt = performance.now();
   const elapsedSeconds = () => (performance.now() - startedAt) / 1_000;
@@ -29,7 +28,7 @@ export async function measureCatchUp({ source, project }: Pick<SystemUnderTest, 
     return row!;
   };
   const initial = await readState();
-  await source.sql.unsafe(insertText, [markers]);
+  await source.sql.unsafe(insert, [markers]);
   let resumedSeconds: number | undefined;
   await waitFor("the replica to catch up", WAIT, async () => {
     const { lsn, applied } = await readState();

@@ -1,5 +1,6 @@
 /** Interfaces of the bench: the system under test, and the measurement of one phase. */
 import type { Project } from "../../contracts/project.ts";
+import type { Workload } from "../workload/workload.ts";
 import type { TimeWindow } from "./commits.ts";
 import type { Databases } from "./databases.ts";
 import type { Sample } from "./generator.ts";
@@ -9,6 +10,7 @@ import type { Phase } from "./result.ts";
 /** Addresses and processes of the system that the bench writes to. */
 export interface SystemUnderTest extends Databases {
   readonly project: Project;
+  readonly workload: Workload;
   /** Where writes are sent: URL of a gateway, or of a database when there is no gateway. */
   readonly gateway: string;
   /** Bearer token for the gateway; undefined when it needs none. */

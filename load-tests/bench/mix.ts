@@ -1,19 +1,5 @@
 /** Chooses the kind of the next write: 50 % inserts, 40 % updates, 10 % deletes. */
-
-/** Returns numbers from 0 to below 1. */
-export type Random = () => number;
-
-/** Pseudo-random numbers that depend only on the seed (mulberry32), so that two runs send the same writes. */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import type { Random } from "../workload/random.ts";
 
 /** A chosen write. An update or delete names its item. */
 export type NextWrite<Item> = { readonly kind: "insert" } | { readonly kind: "update" | "delete"; readonly item: Item };

@@ -1,10 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { inputSchema } from "../../contracts/entity/schemas.ts";
-import { product } from "../../tests/project/index.ts";
+import { randomFrom } from "../workload/random.ts";
 import { dueMs } from "./generator.ts";
-import { randomFrom, WriteMix } from "./mix.ts";
-import { productBody } from "./product.ts";
+import { WriteMix } from "./mix.ts";
 
 describe("the mix of writes", () => {
   test("consists of 50 % inserts, 40 % updates and 10 % deletes", () => {
@@ -58,13 +56,4 @@ describe("the mix of writes", () => {
 test("writes are due at regular intervals", () => {
   expect([0, 1, 2, 1000].map((i) => dueMs(i, 1000))).toEqual([0, 1, 2, 1000]);
   expect(dueMs(3, 200)).toBe(15);
-});
-
-test("the bench writes valid products of about 300 bytes", () => {
-  const random = randomFrom(3);
-  for (let i = 0; i < 1_000; i++) {
-    const body = productBody(`bench-${i}`, random);
-    expect(inputSchema(product).safeParse(JSON.parse(body)).error).toBeUndefined();
-    expect(Buffer.byteLength(body)).toBeWithin(270, 330);
-  }
 });

@@ -85,6 +85,7 @@ export async function httpPhase(
  * Commits many row changes by SQL as fast as possible, and measures when the replicas have them.
  *
  * @param rowChanges a multiple of 1,000.
+ * @throws {UserError} when the workload has no bulk statements.
  * @throws {Error} when the system does not become idle in time.
  */
 export async function bulkPhase(
@@ -95,14 +96,15 @@ export async function bulkPhase(
 ): Promise<BulkPhase> {
   const name = `Bulk of ${rowChanges} by SQL`;
   print(`${name} in transactions of ${CHANGES_PER_TRANSACTION}`);
+  const statements = system.workload.bulk();
   const sql = postgres(system.source.url, { max: 1, onnotice: () => {} });
   try {
-    const seed = await seedBulk(sql);
+    const seed = await seedBulk(sql, statements);
     await waitUntilIdle(system);
     await measurement.start();
     const fromMs = nowMs();
     let printed = 0;
-    await runBulk(sql, seed, rowChanges / CHANGES_PER_TRANSACTION, (committed) => {
+    await runBulk(sql, statements, seed, rowChanges / CHANGES_PER_TRANSACTION, (committed) => {
       if (committed - printed < rowChanges / 4) return;
       printed = committed;
       print(`${name}: ${committed} committed`);

@@ -1,6 +1,7 @@
 /** Runs the chosen phases of a bench on a stack or on PostgreSQL's own logical replication. */
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { Project } from "../../contracts/project.ts";
+import { workloadOf } from "../workload/workload.ts";
 import { catchUpPhase } from "./catch-up.ts";
 import { connectStack } from "./connect-stack.ts";
 import { measureGrowth } from "./growth.ts";
@@ -39,6 +40,8 @@ export interface BenchOptions {
 
 /** Measures a stack. @throws {Error} when it does not start, is not ready, or a phase fails. */
 export async function measureStack(project: Project, options: BenchOptions, print: Print): Promise<BenchResult> {
+  // Before a stack starts: a project may have nothing to write.
+  await workloadOf(project);
   const flags = [
     ...["--brokers", options.brokers],
     ...(options.instances ? ["--instances", options.instances] : []),

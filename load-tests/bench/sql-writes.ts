@@ -1,10 +1,11 @@
 /** The generator's client for direct writes to a PostgreSQL, without a gateway. */
 import postgres from "postgres";
+import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { rowOf } from "../../contracts/entity/row.ts";
+import { inputSchema } from "../../contracts/entity/schemas.ts";
+import { type RowStatements, rowStatements } from "../workload/statements.ts";
 import type { HttpConnections } from "./http-connections.ts";
 import type { HttpResponse } from "./http-response.ts";
-import deleteText from "./write-delete.sql" with { type: "text" };
-import insertText from "./write-insert.sql" with { type: "text" };
-import updateText from "./write-update.sql" with { type: "text" };
 
 /** A client of the generator. */
 export type WriteClient = Pick<HttpConnections, "request" | "close">;
@@ -18,9 +19,14 @@ const CONNECTIONS = 20;
 /** Has the interface of {@link HttpConnections}: POST, PUT and DELETE become an insert, an update and a delete. */
 export class SqlWrites implements WriteClient {
   private readonly sql: postgres.Sql;
+  private readonly statements: RowStatements;
 
-  /** @param url of the database. */
-  constructor(url: string) {
+  /** @param url of the database. @throws {UserError} as {@link rowStatements}. */
+  constructor(
+    url: string,
+    private readonly entity: EntityDeclaration,
+  ) {
+    this.statements = rowStatements(entity);
     this.sql = postgres(url, { max: CONNECTIONS, onnotice: () => {} });
   }
 
@@ -39,7 +45,9 @@ export class SqlWrites implements WriteClient {
   private execute(method: string, id: string, body: string) {
     const query = (text: string, values: string[]) =>
       this.sql.unsafe<{ id: string; version: string }[]>(text, values, { prepare: true });
-    if (method === "DELETE") return query(deleteText, [id]);
-    return method === "POST" ? query(insertText, [body]) : query(updateText, [body, id]);
+    const { insert, update, remove } = this.statements;
+    if (method === "DELETE") return query(remove, [id]);
+    const row = JSON.stringify(rowOf(this.entity, inputSchema(this.entity).parse(JSON.parse(body))));
+    return method === "POST" ? query(insert, [row]) : query(update, [row, id]);
   }
 }

@@ -9,7 +9,6 @@ import type { Sample } from "./generator.ts";
 import type { Hops } from "./hops.ts";
 import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
 import { ProcessMeter } from "./processes.ts";
-import { productOf } from "./product.ts";
 import type { ReplicaLatency } from "./result.ts";
 import { waitUntilIdle } from "./wait-until-idle.ts";
 
@@ -46,7 +45,7 @@ export class StackMeasurement implements PhaseMeasurement {
     private readonly stack: StackUnderTest,
     private readonly compare: (stack: SystemUnderTest) => Promise<string[]> = remainingDifferences,
   ) {
-    this.entity = productOf(stack.project);
+    this.entity = stack.workload.entity;
     this.sampler = new CacheSampler(stack.redis, this.entity);
     this.meter = new ProcessMeter(stack.processes);
   }

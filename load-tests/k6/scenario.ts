@@ -1,4 +1,4 @@
-/** One iteration of the load scripts: creates a product, changes it twice and deletes it. */
+/** One iteration of the load scripts: creates an entity, changes it twice and deletes it. */
 import { check } from "k6";
 import { probeEverywhere } from "./replication-probe.ts";
 import { replicas } from "./target.ts";
@@ -18,7 +18,7 @@ export const probedShare = (writesPerSecond: number): number =>
 export interface ScenarioOptions {
   /** Share of the scenarios whose writes are measured at the replicas, from 0 to 1. */
   readonly probedShare: number;
-  /** True: also read lists, and single products that must not be older than the write before. */
+  /** True: also read lists, and single entities that must not be older than the write before. */
   readonly withReads: boolean;
 }
 

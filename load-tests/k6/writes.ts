@@ -2,8 +2,8 @@
 import { check } from "k6";
 import exec from "k6/execution";
 import http, { type Params, type Response } from "k6/http";
-import { change, collection, newProduct } from "./product.ts";
 import { credentials, gateways, nextOf, type Replica } from "./target.ts";
+import { change, collection, newDocument } from "./workload.ts";
 
 /** A time in milliseconds, for differences only. It has fractions, except in a script's teardown. */
 export function nowMs(): number {
@@ -51,19 +51,14 @@ const versionOf = ({ headers }: Response): number => Number((headers.Etag ?? "")
 async function write(
   method: "POST" | "PATCH" | "DELETE",
   id: string | undefined,
-  body: unknown,
+  body: string | undefined,
 ): Promise<AcknowledgedWrite | undefined> {
-  const path = id === undefined ? `/${collection}` : `/${collection}/${id}`;
+  const path = id === undefined ? `/${collection}` : `/${collection}/${encodeURIComponent(id)}`;
   const pattern = id === undefined ? `/${collection}` : `/${collection}/{id}`;
-  const { response, sentMs, receivedMs } = await timedRequest(
-    method,
-    `${nextOf(gateways)}${path}`,
-    body === undefined ? null : JSON.stringify(body),
-    {
-      headers: { ...credentials, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      tags: { name: `${method} gateway${pattern}` },
-    },
-  );
+  const { response, sentMs, receivedMs } = await timedRequest(method, `${nextOf(gateways)}${path}`, body ?? null, {
+    headers: { ...credentials, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    tags: { name: `${method} gateway${pattern}` },
+  });
   const isAcknowledged = check(response, {
     "the gateway acknowledged the write": ({ status }) => status >= 200 && status < 300,
   });
@@ -73,19 +68,19 @@ async function write(
   return { id: id ?? String(response.json("id")), version, deleted: method === "DELETE", token, sentMs, receivedMs };
 }
 
-/** Creates a product. @returns undefined when the write was not acknowledged; k6 counts it as a failed check. */
-export const create = () => write("POST", undefined, newProduct());
-/** Changes a product. @returns undefined when the write was not acknowledged. */
-export const update = (id: string) => write("PATCH", id, change());
-/** Deletes a product. @returns undefined when the write was not acknowledged. */
+/** Creates an entity. @returns undefined when the write was not acknowledged; k6 counts it as a failed check. */
+export const create = () => write("POST", undefined, newDocument());
+/** Changes an entity. @returns undefined when the write was not acknowledged. */
+export const update = (id: string) => write("PATCH", id, JSON.stringify(change()));
+/** Deletes an entity. @returns undefined when the write was not acknowledged. */
 export const remove = (id: string) => write("DELETE", id, undefined);
 
-/** 404 is not a failure: the replica may not have the product yet. */
+/** 404 is not a failure: the replica may not have the entity yet. */
 const readStatuses = http.expectedStatuses(200, 404);
 
 /** Result of a read. */
 export interface ReadResult extends TimedResponse {
-  /** 0 when the replica does not have the product. */
+  /** 0 when the replica does not have the entity. */
   readonly version: number;
   /** True when the response, also a 404, came from the cache (`Cache-Status`, RFC 9211). */
   readonly isHit: boolean;
@@ -95,13 +90,13 @@ export interface ReadResult extends TimedResponse {
   readonly isValid: boolean;
 }
 
-/** Reads one product. */
+/** Reads one entity. */
 export async function readOne(
   { name, urls }: Replica,
   id: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<ReadResult> {
-  const result = await timedRequest("GET", `${nextOf(urls)}/${collection}/${id}`, null, {
+  const result = await timedRequest("GET", `${nextOf(urls)}/${collection}/${encodeURIComponent(id)}`, null, {
     headers,
     responseCallback: readStatuses,
     tags: { name: `GET ${name}/${collection}/{id}` },

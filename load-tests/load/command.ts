@@ -1,9 +1,12 @@
 /** The command line of `bun run load`. */
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { loadProject } from "../../platform/project-file.ts";
 import { errorText } from "../../stack/error-text.ts";
 import { processesOf } from "../bench/connect-stack.ts";
+import { type Workload, workloadOf } from "../workload/workload.ts";
 import { k6Binary } from "./k6-binary.ts";
+import { k6Workload } from "./k6-workload.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { type K6Result, runK6, THRESHOLDS_MISSED } from "./run-k6.ts";
 import { type Script, scripts } from "./scripts.ts";
@@ -38,8 +41,9 @@ const settingsOf = (script: Script, flags: Flags): Record<string, string> =>
 async function load(script: Script, flags: Flags, k6Flags: readonly string[]): Promise<number> {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.abort());
+  const workload = await workloadOf(await loadProject());
   const k6 = await k6Binary();
-  const target = await findTarget(flags);
+  const target = withReplicasOf(workload, await findTarget(flags));
   try {
     const prometheus = flags.prometheus ?? target.prometheus;
     print(`running ${script.name} on ${target.label}${prometheus ? `, metrics to ${prometheus}` : ""}`);
@@ -47,6 +51,7 @@ async function load(script: Script, flags: Flags, k6Flags: readonly string[]): P
     const run = {
       script: script.name,
       settings: settingsOf(script, flags),
+      workload: k6Workload(workload),
       target,
       prometheus,
       reports: flags.reports,
@@ -59,6 +64,12 @@ async function load(script: Script, flags: Flags, k6Flags: readonly string[]): P
   } finally {
     await target.stop();
   }
+}
+
+/** Only the replicas that keep the entity: others never show a write. */
+function withReplicasOf({ entity }: Workload, target: Target): Target {
+  const isOfEntity = (pair: string) => entity.replicas.some(({ name }) => name === pair.split("=")[0]);
+  return { ...target, replicas: target.replicas.split(",").filter(isOfEntity).join(",") };
 }
 
 async function hasPassed(
@@ -101,6 +112,10 @@ export async function runCommand(): Promise<void> {
   const program = new Command("load")
     .description("Runs a load test with k6 and writes a summary, an HTML report and a JSON report.")
     .showHelpAfterError();
+  program
+    .command("workload")
+    .description("prints the documents and changes that the tests write, for k6 without this command: WORKLOAD_FILE")
+    .action(async () => console.log(k6Workload(await workloadOf(await loadProject()))));
   for (const script of scripts) addScript(program, script, (status) => process.exit(status));
   try {
     await program.parseAsync();

@@ -14,6 +14,8 @@ export const THRESHOLDS_MISSED = 99;
 /** What to run. */
 export interface K6Run {
   readonly script: string;
+  /** {@link k6Workload}. */
+  readonly workload: string;
   /** Environment variables of the script: RATE, P95_MS, … */
   readonly settings: Readonly<Record<string, string>>;
   readonly target: Pick<Target, "gateway" | "replicas" | "token">;
@@ -71,10 +73,11 @@ const argumentsOf = ({ script, prometheus, k6Flags }: K6Run): string[] => [
 ];
 
 const environmentOf = (
-  { settings, target, prometheus }: K6Run,
+  { settings, workload, target, prometheus }: K6Run,
   files: { html: string; json: string },
 ): Record<string, string> => ({
   ...settings,
+  WORKLOAD: workload,
   GATEWAY: target.gateway,
   REPLICAS: target.replicas,
   ...(target.token === undefined ? {} : { TOKEN: target.token }),

@@ -21,8 +21,8 @@ const seconds = (n: number, what = "duration in seconds") => ({ seconds: `${what
 export const scripts: readonly Script[] = [
   {
     name: "smoke",
-    description: "creates products, reads them at every replica and cache, and deletes them",
-    settings: { iterations: "products (20)", ...p95(1_000) },
+    description: "creates entities, reads them at every replica and cache, and deletes them",
+    settings: { iterations: "entities (20)", ...p95(1_000) },
   },
   {
     name: "sync-latency",
@@ -67,7 +67,7 @@ export const scripts: readonly Script[] = [
     description: "many cached reads, few writes",
     settings: {
       ...rate("reads", 500),
-      products: "number of products to read (200)",
+      entities: "number of entities to read (200)",
       ...seconds(30),
       "read-p99-ms": "limit for the 99th percentile of the duration of reads, in milliseconds (50)",
     },

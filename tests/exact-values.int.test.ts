@@ -75,7 +75,7 @@ describe("decimals", () => {
     test(`${balance} is the same text in every answer, column and copy`, async () => {
       const id = newId();
       const units = balance.replace(/[-.]/g, "").replace(/^0+/, "").slice(0, 40);
-      const { value } = await store.insert(id, { ...defaults, balance, units }, context);
+      const { value } = await store.insert(id, { id, ...defaults, balance, units }, context);
       expect(value).toMatchObject({ balance, units });
       const changed = await store.update(id, { note: "changed" }, undefined, context);
       expect(changed.value).toMatchObject({ balance, units, note: "changed" });
@@ -124,7 +124,7 @@ describe("other values", () => {
     const id = newId();
     const note = '"1234567890.123456780" \\ {a,"b"} NULL \u0001 \u2028 😀 e\u0301';
     const labels = ['"', "{}", "a,b", "\\", "NULL", " ", "12345678901234567890.5"];
-    await store.insert(id, { ...defaults, balance: "1.00000000", note, labels }, context);
+    await store.insert(id, { id, ...defaults, balance: "1.00000000", note, labels }, context);
     await world.deliver();
     expect(await readReplica(id)).toMatchObject({ note, labels });
     expect(await world.differenceKinds()).toEqual(new Map());

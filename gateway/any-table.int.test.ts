@@ -525,3 +525,24 @@ describe("a document with children", () => {
     ]);
   });
 });
+
+test("an entity whose table has lost a declared column is 503, and others go on", async () => {
+  await post("/countries", { code: "UY", name: "Uruguay" });
+  await gateway.sql`alter table "Geo"."Country" rename column "Name" to "Title"`;
+  try {
+    for (const answer of [
+      await post("/countries", { code: "BO", name: "Bolivia" }),
+      await request("PATCH", urlOf("/countries/UY"), { name: "Uruguay" }),
+      await request("GET", urlOf("/countries/UY")),
+      await request("GET", urlOf("/countries")),
+    ])
+      expect(answer).toMatchObject({
+        status: 503,
+        body: { code: "UNAVAILABLE", detail: expect.stringContaining("differs from its declaration") },
+      });
+    expect((await post("/items", { code: code() })).status).toBe(201);
+  } finally {
+    await gateway.sql`alter table "Geo"."Country" rename column "Title" to "Name"`;
+  }
+  expect((await request("GET", urlOf("/countries/UY"))).body).toEqual({ code: "UY", name: "Uruguay" });
+});

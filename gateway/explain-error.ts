@@ -55,12 +55,28 @@ export function explainError(error: unknown, entity: EntityDeclaration, write: F
       violations: violations(error as Partial<PostgresError>, entity, write),
       cause: error,
     });
+  if (isOutdated(error as Partial<PostgresError>)) return outdated(entity, error);
   if (rule === undefined) return error;
   return new RequestError("REJECTED", rule, {
     violations: violations(error as Partial<PostgresError>, entity, write),
     cause: error,
   });
 }
+
+/** SQLSTATEs of a column, table or type that the gateway's own statement names and the database does not have. */
+const OUTDATED_CODES = ["42703", "42P01", "42704", "42804"];
+
+/** True when the declaration does not fit the table any more. An error inside a trigger has a context (`where`). */
+const isOutdated = ({ code = "", position, where }: Partial<PostgresError>): boolean =>
+  OUTDATED_CODES.includes(code) && position !== undefined && where === undefined;
+
+const outdated = (entity: EntityDeclaration, cause: unknown): RequestError =>
+  new RequestError(
+    "UNAVAILABLE",
+    `The table of this ${entity.name} differs from its declaration. Nothing was changed. Adapt one of them; \`lockstep ` +
+      "doctor` names the difference.",
+    { cause },
+  );
 
 /** Changes of the entity bypass the outbox. @param cause the error of the statement that noticed it. */
 export function uncaptured(entity: EntityDeclaration, cause?: unknown): RequestError {

@@ -1,8 +1,10 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { DatabaseUnavailableError } from "../platform/postgres/errors.ts";
+import { anyTables, item, order } from "../tests/any-table/index.ts";
 import { product } from "../tests/project/index.ts";
-import { explainError, uncaptured } from "./explain-error.ts";
+import { explainError, type FailedWrite, uncaptured } from "./explain-error.ts";
 
 const error = (code: string, more: Record<string, unknown> = {}) =>
   Object.assign(new Error("the text"), { code, severity: "ERROR", routine: "elog", ...more });
@@ -68,4 +70,58 @@ test("values that a table does not accept, a taken value and a missing capture a
   expect(uncaptured(product).message).toBe(
     "The database does not capture changes of this product, so no replica would get them. Nothing was changed.",
   );
+});
+
+describe("an error that names a constraint", () => {
+  const orderLines = { schema: "public", name: "order_lines" };
+  const explain = (code: string, write: FailedWrite, of: EntityDeclaration = item, more = {}) => {
+    const result = explainError(error(code, more), of, { entities: anyTables.entities, ...write });
+    if (!(result instanceof RequestError)) return undefined;
+    return [result.code, (result.details.violations ?? []).map(({ pointer }) => pointer)];
+  };
+
+  test("of the entity's own table names the members that have its columns", () => {
+    const violation = (...columns: string[]) => ({ violation: { table: { name: "items" }, columns } });
+    expect(explain("23514", violation("small", "whole"))).toEqual(["INVALID", ["/small", "/whole"]]);
+    expect(explain("23505", violation("is_on"))).toEqual(["CONFLICT", ["/isOn"]]);
+    expect(explain("23503", { kind: "insert", ...violation("category_id") })).toEqual(["INVALID", ["/category"]]);
+    // The owner's own column, which is not declared.
+    expect(explain("23514", violation("own"))).toEqual(["INVALID", []]);
+  });
+
+  test("of a domain names the only member of it", () => {
+    expect(explain("23514", {}, item, { "data type_name": "postcode" })).toEqual(["INVALID", ["/zip"]]);
+    expect(explain("23514", {}, item, { "data type_name": "another" })).toEqual(["INVALID", []]);
+  });
+
+  test("of a child's table points into the list", () => {
+    const write = (columns: string[]): FailedWrite => ({
+      kind: "insert",
+      violation: { table: orderLines, columns },
+      document: {
+        lines: [
+          { line: 1, item: "a" },
+          { line: 2, item: "b" },
+        ],
+      },
+    });
+    const detail = "Schlüssel (item_id)=(b) ist nicht in Tabelle »items« vorhanden.";
+    expect(explain("23503", write(["item_id"]), order, { detail })).toEqual(["INVALID", ["/lines/1/item"]]);
+    expect(explain("23503", write(["item_id"]), order)).toEqual(["INVALID", ["/lines"]]);
+    expect(explain("23514", write(["quantity"]), order)).toEqual(["INVALID", ["/lines"]]);
+    expect(explain("23505", write(["order_number", "item_id"]), order)).toEqual(["CONFLICT", ["/lines"]]);
+  });
+
+  test("of another entity's table is a conflict at a delete; of a table that no entity has, the values are invalid", () => {
+    const violation = { table: orderLines, columns: ["item_id"] };
+    expect(explain("23001", { kind: "remove", violation })).toEqual(["CONFLICT", []]);
+    const unknown = { table: { schema: "other", name: "order_lines" }, columns: ["item_id"] };
+    expect(explain("23503", { kind: "remove", violation: unknown })).toEqual(["INVALID", []]);
+  });
+});
+
+test("a statement that does not fit the table is 503, and one inside a trigger is not", () => {
+  const drift = { position: "15", routine: "errorMissingColumn" };
+  expect(explained(error("42703", drift))?.[0]).toBe("UNAVAILABLE");
+  expect(explained(error("42703", { ...drift, where: "PL/pgSQL function own_trigger() line 3" }))).toBeUndefined();
 });

@@ -79,7 +79,7 @@ describe("decimals", () => {
       expect(value).toMatchObject({ balance, units });
       const changed = await store.update(id, { note: "changed" }, undefined, context);
       expect(changed.value).toMatchObject({ balance, units, note: "changed" });
-      expect(await store.read(id)).toMatchObject({ balance, units });
+      expect((await store.read(id)).item).toMatchObject({ balance, units });
       expect(await stored(world.source, id)).toMatchObject([{ balance, units }]);
       await world.deliver();
       expect(await stored(world.database.sql, id)).toMatchObject([{ balance, units }]);

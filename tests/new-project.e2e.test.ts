@@ -70,9 +70,14 @@ test("the package has what runs, and no tests", async () => {
   );
 });
 
-test("init, install, typecheck, up, test and verify in an empty folder", async () => {
+test("init, install, a new entity and replica, typecheck, up, test and verify in an empty folder", async () => {
   await succeed("x", `lockstep@${tarball}`, "init");
   await succeed("install");
+  expect(await succeed("run", "--silent", "lockstep", "generate", "--check")).toBe("everything is generated\n");
+  expect(await succeed("run", "--silent", "lockstep", "new", "entity", "customer")).toContain(
+    "wrote migrations/source/0002-customers.sql, migrations/board/0002-customers.sql",
+  );
+  expect(await succeed("run", "--silent", "lockstep", "new", "replica", "archive")).toContain("compose.yaml");
   await succeed("run", "typecheck");
   expect(await typeErrors('private: ["notes"]', 'private: ["notez"]')).toContain("notez");
   expect(await typeErrors('({ status }) => status === "open"', "(task) => task.statuz")).toContain("statuz");
@@ -80,7 +85,9 @@ test("init, install, typecheck, up, test and verify in an empty folder", async (
   expect(report).toContain("a test write reached every replica and its cache");
   await succeed("run", "test");
   expect(JSON.parse(await succeed("run", "--silent", "status", "--json"))).toMatchObject({ ready: true });
-  expect(await succeed("run", "lockstep", "verify")).toMatch(/task +board .* equal/);
+  const verified = await succeed("run", "lockstep", "verify");
+  for (const entity of ["task", "customer"])
+    for (const replica of ["board", "archive"]) expect(verified).toMatch(new RegExp(`${entity} +${replica} .* equal`));
   await succeed("run", "down");
 }, 120_000);
 
@@ -93,6 +100,8 @@ test("init names the files that it would overwrite, and overwrites them with --f
   expect(readFileSync(config, "utf8")).toBe("// mine");
   await succeed("run", "lockstep", "init", "--force");
   expect(readFileSync(config, "utf8")).toContain("defineProject");
+  // The replica that the new declarations do not name any more.
+  rmSync(join(app, "migrations/archive"), { recursive: true });
 });
 
 test.skipIf(!Bun.which("node"))("Node starts Bun, and passes on arguments and exit status", async () => {

@@ -14,8 +14,14 @@ export interface RebuildProgress {
 
 /** The new tables before they replace the live ones. */
 export interface FilledTables {
-  /** Schema of the new tables: one per entity, and `versions`. */
+  /** Schema of the new tables: one per table of an entity, and `versions`. */
   readonly schema: string;
+  /**
+   * Name of the new table in the schema. It is the live table's, unless that is taken.
+   *
+   * @param live quoted name of the live table, as declared.
+   */
+  readonly nameOf: (live: string) => string;
   /** Resolves when the new tables have every record that the log had at the time of the call. */
   readonly catchUp: () => Promise<void>;
 }

@@ -33,6 +33,8 @@ export interface ChildOptions {
 export interface TableOptions {
   /** In the order of the key. */
   readonly key: readonly string[];
+  /** Declared types of the key; of a domain, the type that it restricts. Missing: not compared with the table's. */
+  readonly keyTypes?: readonly string[];
   readonly columns: readonly string[];
   /** Null: the table has no column of the entity's version. */
   readonly version: string | null;
@@ -167,6 +169,7 @@ export function replicaTable(entity: EntityDeclaration, replica: ReplicaDeclarat
     name: quotedTable(replica.table),
     options: {
       key: columnsIn(replica.fields, replica.key),
+      keyTypes: replica.key.map((member) => replica.fields[member]!.baseType ?? replica.fields[member]!.type),
       columns: columnsOf(replica),
       version: replica.version === undefined ? null : replica.fields[replica.version]!.column,
       children: Object.entries(replica.children).map(([member, child]) => ({

@@ -181,7 +181,7 @@ describe("keys", () => {
   });
 
   test("tables that cannot be applied to are refused with the reason", async () => {
-    const refused = async (columns: string, options: Pick<TableOptions, "key" | "columns">) => {
+    const refused = async (columns: string, options: Pick<TableOptions, "key" | "columns" | "keyTypes">) => {
       const name = `sales.refused_${Bun.hash(columns).toString(36)}`;
       const table = await createTable(name, columns, options);
       return table.applyFunction(at.database).then(
@@ -206,6 +206,12 @@ describe("keys", () => {
       await refused("k int primary key, i int generated always as identity", { key: ["k"], columns: ["k", "i"] }),
     ).toContain("column i is generated always as identity");
     expect(await refused("k int generated always as identity primary key", k)).toBe("not refused");
+    expect(await refused("k text  primary key", { ...k, keyTypes: ["citext"] })).toBe(
+      "replica catalog: table T: column k of the key is text, not citext, so keys compare in another way. Change the type of the column by a migration.",
+    );
+    expect(await refused("k varchar(9) primary key", { ...k, keyTypes: ["sales.mood"] })).toBe("not refused");
+    expect(await refused("k bigint primary key", { ...k, keyTypes: ["integer"] })).toBe("not refused");
+    expect(await refused("k uuid primary key", { ...k, keyTypes: ["nowhere.unknown(3)"] })).toBe("not refused");
     expect(await refused("k int primary key", { key: ["k"], columns: ["k", "x", "y"] })).toContain(
       "has no column x, y",
     );

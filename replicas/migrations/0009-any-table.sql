@@ -3,7 +3,7 @@
 -- Options describe the table: {"key": columns of the key in its order, "columns": declared columns with those of the key,
 -- "version": column of the version, or null, "children": [{"member", "relation", "key", "parentKey", "columns"}]}. All are names
 -- of columns but "member": the member of a document that has the child rows. "key" is a child row's key within its parent,
--- "parentKey" the columns with the parent's key.
+-- "parentKey" the columns with the parent's key. "keyTypes", if given, are the declared types of the key.
 
 -- Options with the oids of relations instead of their names, which depend on the caller's search_path.
 create function lockstep.resolve(options jsonb) returns jsonb language sql stable as $$
@@ -12,11 +12,34 @@ create function lockstep.resolve(options jsonb) returns jsonb language sql stabl
      from jsonb_array_elements(options -> 'children') as c (child)), '[]'))
 $$;
 
+-- Raises LS004 when a column of the key compares in another way than the declared type: two entities whose keys differ in case
+-- would be one row of citext, and one entity of citext two rows of text. A type that this database does not have is not compared.
+create function lockstep.check_key_types(target regclass, options jsonb) returns void language plpgsql as $$
+declare
+  other record;
+begin
+  select c.name, format_type(c.base, null) as found, d.type into other
+  from jsonb_array_elements_text(options -> 'key') with ordinality as k (name, n)
+  join jsonb_array_elements_text(options -> 'keyTypes') with ordinality as d (type, n) using (n)
+  join lockstep.table_columns(target) c using (name)
+  where lockstep.equality_of(to_regtype(d.type)) <> lockstep.equality_of(c.base)
+  limit 1;
+  if found then
+    raise exception 'table %: column % of the key is %, not %, so keys compare in another way', target, other.name, other.found, other.type
+      using errcode = 'LS004', hint = 'Change the type of the column by a migration.';
+  end if;
+end $$;
+
 -- Raises LS004 when rows of the relation cannot be found by these columns, or a column cannot be written.
 create function lockstep.check_table(relation regclass, key text[], columns text[]) returns void language plpgsql as $$
 declare
   found text;
 begin
+  -- A role named lockstep finds tables of the schema lockstep first.
+  if (select relnamespace from pg_class where oid = relation) = 'lockstep'::regnamespace then
+    raise exception 'table % is one of Lockstep itself', relation
+      using errcode = 'LS004', hint = 'Declare the table with its schema.';
+  end if;
   select string_agg(name, ', ') into found from unnest(key || columns) as given (name)
   where name not in (select c.name from lockstep.table_columns(relation) c);
   if found is not null then
@@ -324,10 +347,12 @@ end $make$;
 -- Makes the function lockstep.<name>(ids, versions, deleted, digests, documents, again, cache_epoch, cache) for the declared
 -- columns of a table, and returns its name. Raises LS004 when the table does not fit.
 create function lockstep.replicate(target regclass, entity text, options jsonb) returns text
-language sql as $$
-  select lockstep.create_apply(target, entity, lockstep.resolve(options), 'lockstep',
-    'perform lockstep.hold_epoch(cache_epoch, cache);')
-$$;
+language plpgsql as $$
+begin
+  perform lockstep.check_key_types(target, options);
+  return lockstep.create_apply(target, entity, lockstep.resolve(options), 'lockstep',
+    'perform lockstep.hold_epoch(cache_epoch, cache);');
+end $$;
 
 -- The same for a table that a rebuild fills: its versions are in lockstep_next, and no cache has its rows.
 create function lockstep.replicate_next(target regclass, entity text, options jsonb) returns text

@@ -35,7 +35,8 @@ export async function copyTriggers(sql: Sql, live: LiveTable, table: string): Pr
 }
 
 /**
- * Indexes, with the names that they have on the live table, because later migrations refer to them.
+ * Indexes, with the names that they have on the live table, because later migrations refer to them. A name that the new
+ * schema has for another table's index gets the live schema in front.
  *
  * @param which the primary key and those that find a row by `key`, or all others.
  * @throws the database's error.
@@ -47,21 +48,27 @@ export async function copyIndexes(
   which: { readonly key: readonly string[] } | "others",
 ): Promise<void> {
   const key = which === "others" ? [] : which.key;
-  const indexes = await sql<{ name: string; definition: string; constraint: string | null }[]>`
-    select i.relname as name, pg_get_indexdef(i.oid) as definition, pg_get_constraintdef(c.oid) as constraint
+  const indexes = await sql<{ name: string; is_taken: boolean; definition: string; constraint: string | null }[]>`
+    select i.relname as name, pg_get_indexdef(i.oid) as definition, pg_get_constraintdef(c.oid) as constraint,
+      exists (select from pg_class n where n.relnamespace = 'lockstep_next'::regnamespace and n.relname = i.relname) as is_taken
     from pg_index x join pg_class i on i.oid = x.indexrelid left join pg_constraint c on c.conindid = i.oid and c.conrelid = x.indrelid
     where x.indrelid = ${nameOf(live)}::text::regclass
       and (${which === "others"} or x.indisprimary or x.indisunique and x.indpred is null and ${listText(key)}::text::text[] @> (
         select array_agg(a.attname::text) from pg_attribute a where a.attrelid = x.indrelid and a.attnum = any (x.indkey)))
-      and not exists (select from pg_class n join pg_namespace s on s.oid = n.relnamespace
-        where s.nspname = 'lockstep_next' and n.relname = i.relname)`;
-  for (const { name, definition, constraint } of indexes)
+      and not exists (select from pg_index own join pg_class n on n.oid = own.indexrelid
+        where own.indrelid = ${newTable(table)}::text::regclass and n.relname in (i.relname, left(${live.schema} || '.' || i.relname, 63)))`;
+  for (const { name, is_taken, definition, constraint } of indexes) {
+    const newName = quoted(is_taken ? `${live.schema}.${name}` : name);
     await sql.unsafe(
       constraint
-        ? `alter table ${newTable(table)} add constraint ${quoted(name)} ${constraint}`
-        : onTable(definition, newTable(table)),
+        ? `alter table ${newTable(table)} add constraint ${newName} ${constraint}`
+        : onTable(definition, newTable(table)).replace(INDEX_NAME, (_, before: string) => `${before}${newName} ON`),
     );
+  }
 }
+
+/** The name in a definition as PostgreSQL prints it. */
+const INDEX_NAME = /^(CREATE (?:UNIQUE )?INDEX )(?:"(?:[^"]|"")+"|\w+) ON/;
 
 /** Grants of the live table, except its owner's. @throws the database's error. */
 export async function copyGrants(sql: Sql, live: LiveTable, table: string): Promise<void> {

@@ -21,6 +21,7 @@ import {
   lockRebuild,
   NEW_SCHEMA,
   type NewTable,
+  newNameOf,
   prepareTables,
 } from "./tables.ts";
 
@@ -76,7 +77,12 @@ async function fillAndSwitch(
   // Records that arrived while the indexes were built are filled before the switch, because applies wait during it.
   await filler.fillMost(pool);
   const fillSeconds = secondsSince(startedAt);
-  const switched = (await approve?.({ schema: NEW_SCHEMA, catchUp: () => filler.fillAll(pool) })) ?? true;
+  const switched =
+    (await approve?.({
+      schema: NEW_SCHEMA,
+      nameOf: (live) => newNameOf(tables, live),
+      catchUp: () => filler.fillAll(pool),
+    })) ?? true;
   const approvedAt = performance.now();
   if (switched) {
     const visible = entities.filter(isPublic).map(({ entity }) => entity);

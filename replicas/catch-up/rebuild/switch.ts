@@ -84,9 +84,7 @@ async function replaceTables(sql: TransactionSql, options: SwitchOptions): Promi
   for (const { live, name } of [...relations.filter(({ isMerged }) => !isMerged), versions]) {
     const table = qualified(live.schema, live.name);
     await sql.unsafe(keepOldest ? `drop table ${table}` : `alter table ${table} set schema lockstep_old`);
-    if (name !== live.name)
-      await sql.unsafe(`alter table lockstep_next.${quoted(name)} rename to ${quoted(live.name)}`);
-    await sql.unsafe(`alter table lockstep_next.${quoted(live.name)} set schema ${quoted(live.schema)}`);
+    await sql.unsafe(`alter table lockstep_next.${quoted(name)} set schema ${quoted(live.schema)}`);
   }
   await sql`insert into lockstep.positions select * from lockstep_next.positions
     on conflict (topic, "partition") do update

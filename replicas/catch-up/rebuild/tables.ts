@@ -40,8 +40,9 @@ export interface NewRelation {
   /** Declared columns. */
   readonly columns: readonly string[];
   /**
-   * True: the owner has made something that depends on the live table, or columns that the log does not have. So the
-   * table stays, and the switch brings its rows to those of the new one.
+   * True: the owner has made something that depends on the live table, or columns that the log does not have, or the
+   * table's names are those of others in another schema. So the table stays, and the switch brings its rows to those of
+   * the new one.
    */
   readonly isMerged: boolean;
 }
@@ -151,6 +152,16 @@ export async function finishTables(sql: Sql, tables: readonly NewTable[]): Promi
   await sql`analyze lockstep_next.versions`;
 }
 
+/** Name of the new table. @param live quoted name of the live one, as declared. @throws {Error} when there is none. */
+export function newNameOf(tables: readonly NewTable[], live: string): string {
+  for (const { table, relations } of tables) {
+    const declared = [table.name, ...table.description.options.children.map(({ relation }) => relation)];
+    const found = relations[declared.indexOf(live)];
+    if (found) return found.name;
+  }
+  throw new Error(`the rebuild has no new table of ${live}`);
+}
+
 /** Drops the new tables. @throws the database's error. */
 export const dropNewSchema = (sql: Sql): Promise<unknown> => sql`drop schema if exists lockstep_next cascade`.execute();
 
@@ -190,15 +201,22 @@ async function newRelationsOf(
       });
     declared.set(table, relations);
   }
-  const names = [...declared.values()].flat().map(({ live }) => live.name);
-  const isTaken = (name: string) => RESERVED_NAMES.includes(name) || names.filter((one) => one === name).length > 1;
+  const all = [...declared.values()].flat().map(({ live }) => live);
+  const isTaken = ({ name }: NewRelation["live"]) =>
+    RESERVED_NAMES.includes(name) || all.filter((one) => one.name === name).length > 1;
+  // The new schema and the one of the replaced tables hold the names of one live schema.
+  const isElsewhere = ({ schema }: NewRelation["live"]) => schema !== all[0]!.schema;
   const found = new Map<ReplicaTable, NewRelation[]>();
   for (const [table, relations] of declared) {
     const ofTable: NewRelation[] = [];
     for (const relation of relations) {
       const { schema, name } = relation.live;
-      const isMerged = (await dependentsOf(sql, schema, name)).length > 0 || (await hasOwnColumns(sql, relation));
-      ofTable.push({ ...relation, name: isTaken(name) ? `${schema}.${name}` : name, isMerged });
+      const isMerged =
+        isTaken(relation.live) ||
+        isElsewhere(relation.live) ||
+        (await dependentsOf(sql, schema, name)).length > 0 ||
+        (await hasOwnColumns(sql, relation));
+      ofTable.push({ ...relation, name: isTaken(relation.live) ? `${schema}.${name}` : name, isMerged });
     }
     found.set(table, ofTable);
   }

@@ -1,4 +1,5 @@
 /** Reads what is wrong with the capture of the source's tables. Relay and operations ask the same question. */
+import { quotedTable } from "../contracts/entity/table.ts";
 import type { Project } from "../contracts/project.ts";
 import { listText, type Sql } from "../platform/postgres/connect.ts";
 
@@ -25,7 +26,7 @@ export const readCaptureProblems = async (
   { allEntities }: Pick<Project, "allEntities">,
 ): Promise<readonly CaptureProblem[]> => {
   const names = listText(allEntities.map(({ name }) => name));
-  const tables = listText(allEntities.map(({ plural }) => plural));
+  const tables = listText(allEntities.map(({ table }) => quotedTable(table)));
   return await source<CaptureProblem[]>`
     select entity, relation, problem, remedy from lockstep.capture_problems(
       ${names}::text[], array(select to_regclass(name) from unnest(${tables}::text[]) with ordinality t (name, n) order by n))

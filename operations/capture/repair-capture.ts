@@ -1,8 +1,10 @@
 /** Repairs the capture of the source's tables. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { quotedTable } from "../../contracts/entity/table.ts";
 import type { Project } from "../../contracts/project.ts";
 import { type CaptureProblem, readCaptureProblems } from "../../pipeline/capture-problems.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { sourceTable } from "../verify/declared-table.ts";
 
 /** What `lockstep capture` did and what it left. */
 export interface CaptureResult {
@@ -44,8 +46,37 @@ export async function repairCapture(
   return { repaired, failed, problems: await readCaptureProblems(source, project) };
 }
 
-async function captureTable(source: Sql, { name, plural }: EntityDeclaration): Promise<void> {
-  const [row] = await source<{ relation: string | null }[]>`select to_regclass(${plural})::text as relation`;
-  if (row!.relation === null) throw new Error(`there is no table ${plural}`);
-  await source`select lockstep.capture(${row!.relation}::text::regclass, ${name})`;
+/** A captured entity keeps its options. Another one gets those of its declaration. */
+async function captureTable(source: Sql, entity: EntityDeclaration): Promise<void> {
+  const table = quotedTable(entity.table);
+  const [row] = await source<{ relation: string | null; is_captured: boolean }[]>`
+    select to_regclass(${table})::text as relation,
+      exists (select from lockstep.captured where entity = ${entity.name}) as is_captured`;
+  const { relation, is_captured } = row!;
+  if (relation === null) throw new Error(`there is no table ${table}`);
+  if (is_captured) await source`select lockstep.capture(${relation}::text::regclass, ${entity.name}::text)`;
+  else
+    await source`
+      select lockstep.capture(
+        ${relation}::text::regclass, ${entity.name}::text, ${JSON.stringify(captureOptions(entity))}::text::jsonb)`;
+}
+
+/** The options of `lockstep.capture` that follow from the declaration. All names but `member` are of columns. */
+export function captureOptions(entity: EntityDeclaration): object {
+  const { fields, version, createdAt, updatedAt, truncate } = entity;
+  const columnOf = (member: string | undefined) => (member === undefined ? null : fields[member]!.column);
+  const { key, children } = sourceTable(entity);
+  return {
+    key,
+    version: columnOf(version),
+    createdAt: columnOf(createdAt),
+    updatedAt: columnOf(updatedAt),
+    truncate,
+    children: children.map(({ member, table, key, parentKey }) => ({
+      member,
+      relation: quotedTable(table),
+      key,
+      parentKey,
+    })),
+  };
 }

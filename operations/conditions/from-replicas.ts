@@ -1,5 +1,6 @@
 /** Conditions of a replica's database, read from outside: the replica may be down. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { quotedTable, type Table } from "../../contracts/entity/table.ts";
 import type { Project } from "../../contracts/project.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import { type ActiveCondition, activeCondition } from "./active-condition.ts";
@@ -24,16 +25,21 @@ export async function findEmptyTables(
 ): Promise<readonly ActiveCondition[]> {
   const found: ActiveCondition[] = [];
   for (const entity of entities.filter(({ replicas }) => replicas.some(({ name }) => name === replica))) {
-    if (!(await hasRows(source, entity)) || !(await isEmptyByMistake(sql, entity))) continue;
+    const { table } = entity.replicas.find(({ name }) => name === replica)!;
+    // A table that does not exist is another condition.
+    if (!(await hasRows(source, entity.table)) || !(await isEmptyByMistake(sql, entity, table))) continue;
     // The source's last row may have been deleted in between.
-    if (await hasRows(source, entity))
+    if (await hasRows(source, entity.table))
       found.push(activeCondition("replica-empty", replica, `the source has ${entity.plural}, and ${replica} has none`));
   }
   return found;
 }
 
-async function hasRows(sql: Sql, { plural }: EntityDeclaration): Promise<boolean> {
-  const [row] = await sql<{ found: boolean }[]>`select exists (select from ${sql(plural)}) as found`;
+async function hasRows(sql: Sql, table: Table): Promise<boolean> {
+  const name = quotedTable(table);
+  const [place] = await sql<{ exists: boolean }[]>`select to_regclass(${name}) is not null as exists`;
+  if (!place!.exists) return false;
+  const [row] = await sql.unsafe<{ found: boolean }[]>(`select exists (select from ${name}) as found`);
   return row!.found;
 }
 
@@ -41,8 +47,8 @@ async function hasRows(sql: Sql, { plural }: EntityDeclaration): Promise<boolean
  * A replica whose filter matches no row has the version of each entity, as deleted. One that has no version at all was
  * never sent the entities, and one that has a version that is not deleted has lost the row.
  */
-async function isEmptyByMistake(sql: Sql, entity: EntityDeclaration): Promise<boolean> {
-  if (await hasRows(sql, entity)) return false;
+async function isEmptyByMistake(sql: Sql, entity: EntityDeclaration, table: Table): Promise<boolean> {
+  if (await hasRows(sql, table)) return false;
   const [row] = await sql<{ any_version: boolean; live_version: boolean }[]>`
     select exists (select from lockstep.versions where entity = ${entity.name}) as any_version,
       exists (select from lockstep.versions where entity = ${entity.name} and not deleted) as live_version`;

@@ -11,6 +11,7 @@
  * Each step may be repeated, so a run that was interrupted is continued by the next one.
  */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
+import { quotedTable } from "../../contracts/entity/table.ts";
 import { sleepUnlessAborted } from "../../platform/async/sleep.ts";
 import { type BackfillResult, backfill } from "../backfill/backfill.ts";
 import { clearLosses } from "../clear-losses.ts";
@@ -110,7 +111,7 @@ async function sendAgain(
   // What an interrupted run had sent may be lost again.
   const earlier = await interruptedResync(source, entity.name);
   const restart = earlier === undefined || topicsWithLoss(earlier, logState).length > 0;
-  const [row] = await source<{ rows: string }[]>`select count(*) as rows from ${source(entity.plural)}`;
+  const [row] = await source.unsafe<{ rows: string }[]>(`select count(*) as rows from ${quotedTable(entity.table)}`);
   const result = await backfill(source, entity, {
     rate,
     from: undefined,

@@ -14,7 +14,7 @@ select attname as name, format_type(t.oid, modifier) as type, format('%I.%I', n.
   t.typname as family, case when t.typname = 'citext' then n.nspname end as operators, t.typtype = 'e' as is_enum,
   case
     when e.oid is not null and (e.typtype = 'e' or e.typtype in ('b', 'r', 'm')
-      and e.typnamespace = 'pg_catalog'::regnamespace and e.typname not in ('json', 'float4', 'float8')) then 'array'
+      and e.typnamespace = 'pg_catalog'::regnamespace and e.typname not in ('json', 'jsonb', 'float4', 'float8')) then 'array'
     when e.oid is null and (t.typtype in ('e', 'r', 'm') or t.typtype = 'b'
       and t.typnamespace = 'pg_catalog'::regnamespace and t.typname not in ('json', 'float4', 'float8')) then 'plain'
     else 'text'

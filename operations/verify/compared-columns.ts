@@ -220,7 +220,7 @@ function tableExpressions(
   return {
     ...keyOf({ declared, columns }),
     version: declared.version === undefined ? null : `${ROW}.${quotedTable({ name: declared.version })}`,
-    hash: `hashtextextended(row(${hashed.join(", ")})::text, 0)`,
+    hash: `hashtextextended(row(${hashed.join(", ")})::text collate "C", 0)`,
     texts: `array_to_json(array[${texts.join(", ")}]::text[])`,
     document: `(select to_jsonb(d)::text from (select ${[...members, ...ofChildren].join(", ")}) as d)`,
   };

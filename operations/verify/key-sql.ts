@@ -37,7 +37,9 @@ export const hasId = (key: KeyColumns, alias: string, id: string): string =>
     .map((column, i) => {
       const part = key.length === 1 ? id : `split_part(${id}, ',', ${i + 1})`;
       const text = isEscaped(column) ? `replace(replace(replace(${part}, '%00', ''), '%2C', ','), '%25', '%')` : part;
-      return `${alias}.${quotedName(column.name)} ${operator(column, "=")} (${text})::${column.cast_to}`;
+      // Lockstep's ids have a collation of their own. Without the column's, the index could not be used.
+      const collation = column.collation === null ? "" : ` collate ${column.collation}`;
+      return `${alias}.${quotedName(column.name)} ${operator(column, "=")} (${text})::${column.cast_to}${collation}`;
     })
     .join(" and ");
 

@@ -9,11 +9,12 @@ const column = (name: string, family: string, more: Partial<TableColumn> = {}): 
   family,
   operators: null,
   is_enum: false,
+  collation: null,
   form: "plain",
   ...more,
 });
 const order = column("order", "int4");
-const sku = column("SKU", "text");
+const sku = column("SKU", "text", { collation: 'pg_catalog."C"' });
 const email = column("email", "citext", { cast_to: "ext.citext", operators: "ext" });
 
 test("the id of a row is the text of its components, with escapes only where a type needs them", () => {
@@ -27,6 +28,7 @@ test("the id of a row is the text of its components, with escapes only where a t
 
 test("rows are found by the operators of the key's index", () => {
   expect(hasId([order], "t", "r.id")).toBe('t."order" = (r.id)::pg_catalog.int4');
+  expect(hasId([sku], "t", "r.id")).toEndWith(' collate pg_catalog."C"');
   expect(hasId([order, email], "t", "r.id")).toBe(
     `t."order" = (split_part(r.id, ',', 1))::pg_catalog.int4 and t."email" operator("ext".=) ` +
       `(replace(replace(replace(split_part(r.id, ',', 2), '%00', ''), '%2C', ','), '%25', '%'))::ext.citext`,

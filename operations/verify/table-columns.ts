@@ -9,6 +9,7 @@ export interface TableColumn {
   readonly family: string;
   readonly operators: string | null;
   readonly is_enum: boolean;
+  readonly collation: string | null;
   readonly form: "plain" | "array" | "text";
 }
 

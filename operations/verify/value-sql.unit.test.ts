@@ -3,7 +3,7 @@ import type { TableColumn } from "./table-columns.ts";
 import { hashedOf, jsonOf, textsOf } from "./value-sql.ts";
 
 const column = (family: string, type = family, form: TableColumn["form"] = "plain"): TableColumn => ({
-  ...{ name: "c", type, cast_to: family, family, operators: null, is_enum: false, form },
+  ...{ name: "c", type, cast_to: family, family, operators: null, is_enum: false, collation: null, form },
 });
 const textsFor = (source: TableColumn, replica: TableColumn, inMilliseconds = false) => {
   const { source: a, replica: b } = textsOf({ source, replica, inMilliseconds }, "t");

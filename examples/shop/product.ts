@@ -15,7 +15,7 @@ import {
   uuid,
 } from "lockstep";
 
-const products = pgTable("products", {
+export const products = pgTable("products", {
   id: uuid().primaryKey().default(sql`uuidv7()`),
   sku: text().notNull().unique(),
   name: text().notNull(),

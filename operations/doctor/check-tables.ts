@@ -1,5 +1,5 @@
 /** Compares declared tables with the tables of a database. */
-import type { Fields } from "../../contracts/entity/field.ts";
+import type { Field, Fields } from "../../contracts/entity/field.ts";
 import { quotedTable, type Table } from "../../contracts/entity/table.ts";
 import type { Sql } from "../../platform/postgres/connect.ts";
 import type { Findings } from "./finding.ts";
@@ -71,6 +71,12 @@ export async function checkTables(
   return tables.filter((_, i) => found[i]!.exists);
 }
 
+/** Times that Lockstep sets are whole milliseconds: a column with microseconds has the same values. */
+const isOwnTime = ({ kind, readOnly, type }: Field, actual: FoundColumn): boolean =>
+  kind === "timestamptz" && readOnly && withoutPrecision(actual.type) === withoutPrecision(type);
+
+const withoutPrecision = (type: string): string => type.replace(/\(\d\)/, "");
+
 function checkTable(declared: DeclaredTable, found: Found, findings: Findings, options: FitOptions): void {
   const name = quotedTable(declared.table).replaceAll('"', "");
   const of = `table ${name} of ${declared.entity}`;
@@ -82,9 +88,15 @@ function checkTable(declared: DeclaredTable, found: Found, findings: Findings, o
   const fields = Object.values(declared.fields);
   const missing = fields.filter(({ column }) => !columns.has(column)).map(({ column }) => column);
   if (missing.length > 0) findings.fail(`${of} has no column ${missing.join(", ")}`, options.drifted);
-  for (const { column, type, baseType } of fields) {
+  for (const field of fields) {
+    const { column, type, baseType } = field;
     const actual = columns.get(column);
-    if (!actual || [type, baseType].includes(actual.type) || (actual.base !== null && actual.base === baseType))
+    if (
+      !actual ||
+      isOwnTime(field, actual) ||
+      [type, baseType].includes(actual.type) ||
+      (actual.base !== null && actual.base === baseType)
+    )
       continue;
     const text = `${of}: column ${column} is ${actual.type}, and declared as ${type}`;
     if (options.isExact) findings.fail(text, options.drifted);

@@ -26,6 +26,11 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select n.entity, o.* from hashed n join lockstep.captured_children k on k.entity = n.entity
     join pg_class on pg_class.oid = k.relation, lockstep.capture_obstacles(k.relation) o where not n.has_changed
   ),
+  members as materialized (
+    select m as member from named n, lockstep.capture_members(n.relation) m where n.is_there
+    union
+    select m from lockstep.captured_children k, lockstep.capture_members(k.relation) m
+  ),
   wrong as (
     select n.entity, w.member, string_agg(w.name, ', ' order by w.name) as names, w.fault
     from named n, lockstep.wrong_triggers(n.entity) w where n.is_there
@@ -76,10 +81,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     'has triggers of Lockstep, and is not captured', format('run select lockstep.release(%L)', t.tgrelid::regclass)
   from pg_trigger t join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'lockstep'::regnamespace
     and p.proname like '%:%'
-  where not exists (
-    select from named n, lockstep.capture_members(n.relation) m where n.is_there and m = t.tgrelid
-    union all
-    select from lockstep.captured_children k, lockstep.capture_members(k.relation) m where m = t.tgrelid)
+  where t.tgrelid not in (select member from members)
   group by 1, 2, 4
 $$;
 

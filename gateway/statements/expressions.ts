@@ -96,8 +96,7 @@ export function rowAsJson(fields: Fields, row: string): string {
  */
 export function ownRowAsJson(fields: Fields, row: string): string {
   const all = Object.values(fields);
-  const isPlain = ({ kind, elementKind = kind, nullable }: Field) =>
-    !TEXT_KINDS.includes(elementKind) && !(kind === "jsonb" && nullable);
+  const isPlain = (field: Field) => !needsText(field) && !(field.kind === "jsonb" && field.nullable);
   if (!all.every(isPlain)) return rowAsJson(fields, row);
   const arrays = all.filter(({ kind }) => kind === "array");
   if (arrays.length === 0) return `to_jsonb(${row})`;
@@ -110,14 +109,19 @@ export function ownRowAsJson(fields: Fields, row: string): string {
 /** Condition: one dimension with the lower bound 1. Null for an empty array, and for null. */
 const isUsualArray = (value: string): string => `(array_lower(${value}, 1) = 1 and array_ndims(${value}) = 1)`;
 
-/** Kinds that `to_jsonb` changes: json loses its text, a float its -0, and other types may have a cast to json. */
-const TEXT_KINDS = ["json", "float", "other"];
+/**
+ * True for what `to_jsonb` changes: json loses its text, a float its -0, and other types may have a cast to json. In an
+ * array of jsonb, an element that is a list looks like another dimension, and JSON's null like SQL's.
+ */
+const needsText = ({ kind, elementKind = kind }: Field): boolean =>
+  ["json", "float", "other"].includes(elementKind) || (kind === "array" && elementKind === "jsonb");
 
 /** In a document, the JSON value null of a column that also accepts SQL's null. */
 export const JSON_NULL = `'{"lockstep.jsonNull": true}'::jsonb`;
 
-function asJson({ kind, elementKind = kind, nullable }: Field, value: string): string {
-  if (TEXT_KINDS.includes(elementKind)) return `${value}::text`;
+function asJson(field: Field, value: string): string {
+  const { kind, nullable } = field;
+  if (needsText(field)) return `${value}::text`;
   // The text of an array with a lower bound other than 1 begins with its bounds: `[0:1]={1,2}`.
   if (kind === "array")
     return `case when ${isUsualArray(value)} then to_jsonb(${value})
@@ -138,10 +142,7 @@ export function givenValue({ column, kind, elementKind, nullable, type }: Field,
   // jsonb_populate_record would store the text of a json value as a JSON string.
   if (kind === "json") return `(${json} ->> ${name})::${type}`;
   if (kind === "array" && elementKind === "json")
-    return `case when jsonb_typeof(${json} -> ${name}) = 'array' then (
-      select coalesce(array_agg(element.value::json order by element.n), '{}')
-      from jsonb_array_elements_text(${json} -> ${name}) with ordinality as element (value, n)
-    ) else ${value} end`;
+    return `(select texts.value::${type} from jsonb_to_record(jsonb_build_object('value', ${json} -> ${name})) as texts (value text[]))`;
   if (kind !== "jsonb") return value;
   if (!nullable) return `coalesce(${value}, 'null'::jsonb)`;
   return `case when ${value} = ${JSON_NULL} then 'null'::jsonb else ${value} end`;

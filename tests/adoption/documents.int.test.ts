@@ -1,6 +1,5 @@
 /** Values of all PostgreSQL types become documents, and rows again, without a change of PostgreSQL's text. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { PgColumnBuilderBase } from "drizzle-orm/pg-core";
 import postgres, { type Sql } from "postgres";
 import * as columns from "../../contracts/entity/columns.ts";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
@@ -11,67 +10,16 @@ import { documentOf, orderMembers, rowOf } from "../../contracts/entity/row.ts";
 import { documentSchema, quickDocumentCheck } from "../../contracts/entity/schemas.ts";
 import { replicaTable } from "../../replicas/table.ts";
 import { type ReplicaDatabase, replicaDatabase } from "../harness/replica.ts";
+import { declareValues } from "./declare-values.ts";
 import {
   createValueTable,
   generateValues,
   insertValues,
   readTexts,
   TEXT_SETTINGS,
-  type ValueType,
   valueTable,
   valueTypes,
 } from "./values/values.ts";
-
-const { pgDomain, pgEnum, pgTable, pgType } = columns;
-const mood = pgEnum("value_mood", ["sad", "so so", 'very, very "happy"', "it's", "ünï😀", ""]);
-
-/** Columns of Drizzle, by type. All other types are declared by their name. */
-const native: Readonly<Record<string, () => PgColumnBuilderBase & { array(): PgColumnBuilderBase }>> = {
-  text: () => columns.text(),
-  "character varying": () => columns.varchar(),
-  "character varying(10)": () => columns.varchar({ length: 10 }),
-  "character(5)": () => columns.char({ length: 5 }),
-  smallint: () => columns.smallint(),
-  integer: () => columns.integer(),
-  bigint: () => columns.bigint({ mode: "bigint" }),
-  numeric: () => columns.numeric(),
-  "numeric(12,2)": () => columns.numeric({ precision: 12, scale: 2 }),
-  "numeric(38,18)": () => columns.numeric({ precision: 38, scale: 18 }),
-  "numeric(3,-2)": () => columns.numeric({ precision: 3, scale: -2 }),
-  "numeric(2,5)": () => columns.numeric({ precision: 2, scale: 5 }),
-  real: () => columns.real(),
-  "double precision": () => columns.doublePrecision(),
-  date: () => columns.date(),
-  "time without time zone": () => columns.time(),
-  "time(3) without time zone": () => columns.time({ precision: 3 }),
-  "time with time zone": () => columns.time({ withTimezone: true }),
-  "timestamp without time zone": () => columns.timestamp(),
-  "timestamp(0) without time zone": () => columns.timestamp({ precision: 0 }),
-  "timestamp with time zone": () => columns.timestamp({ withTimezone: true }),
-  "timestamp(3) with time zone": () => columns.timestamp({ withTimezone: true, precision: 3 }),
-  interval: () => columns.interval(),
-  boolean: () => columns.boolean(),
-  uuid: () => columns.uuid(),
-  json: () => columns.json(),
-  jsonb: () => columns.jsonb(),
-  inet: () => columns.inet(),
-  value_mood: () => mood(),
-  value_code: () => pgDomain("value_code", columns.varchar({ length: 20 })),
-  value_small_percent: () => pgDomain("value_small_percent", columns.numeric({ precision: 5, scale: 2 })),
-};
-
-function columnOf(type: string): PgColumnBuilderBase {
-  const element = type.replace(/\[\]$/, "");
-  const column = native[element]?.() ?? pgType(element);
-  return element === type ? column : column.array();
-}
-
-const declare = (type: ValueType) =>
-  defineEntity(pgTable(valueTable(type), { id: columns.integer().primaryKey(), value: columnOf(type.type) }), {
-    name: type.name.replaceAll("_", "-"),
-    plural: valueTable(type),
-    replicas: { copy: { table: { schema: "copy", name: valueTable(type) } } },
-  });
 
 const COUNT = 2_000;
 
@@ -130,7 +78,7 @@ describe.each(valueTypes.map((type) => [type.name, type] as const))("%s", (_, ty
     await createValueTable(sql, type);
     await insertValues(sql, type, generateValues(type, "documents", COUNT));
     await sql.unsafe(`create table copy.${table} (like ${table} including all)`);
-    const entity = declare(type);
+    const entity = declareValues(type);
     const texts = await readTexts(sql, type);
     const documents = await readDocuments(entity, COUNT);
     await applyTo(entity, documents);
@@ -147,7 +95,7 @@ describe.each(valueTypes.map((type) => [type.name, type] as const))("%s", (_, ty
 test("JSON's null in a column that is not null is null in the document, and JSON's null again", async () => {
   await sql`create table not_null (id integer primary key, value jsonb not null)`;
   await sql`create table copy.not_null (like not_null including all)`;
-  const table = pgTable("not_null", { id: columns.integer().primaryKey(), value: columns.jsonb().notNull() });
+  const table = columns.pgTable("not_null", { id: columns.integer().primaryKey(), value: columns.jsonb().notNull() });
   const entity = defineEntity(table, {
     name: "not-null",
     replicas: { copy: { table: { schema: "copy", name: "not_null" } } },

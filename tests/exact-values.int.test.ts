@@ -36,8 +36,8 @@ let store: EntityStore;
 beforeAll(async () => {
   world = await VerifyFixture.start({
     entity: account,
-    sourceTable: `create table accounts (${columns})`,
-    replicaTable: `create table accounts (${columns})`,
+    sourceTable: `create table public.accounts (${columns})`,
+    replicaTable: `create table public.accounts (${columns})`,
   });
   source = new Source(world.sourceUrl, { connections: 3, statementTimeoutMs: 5_000 });
   source.schemaIsUpToDate();

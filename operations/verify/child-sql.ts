@@ -31,6 +31,7 @@ export function textOfChildren(source: ChildTable, replica: ChildTable, parent: 
         source: source.columns.get(from.column)!,
         replica: replica.columns.get(to.column)!,
         inMilliseconds: from.inMilliseconds,
+        hasScale: from.hasScale,
       },
       CHILD,
     );

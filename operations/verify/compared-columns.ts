@@ -188,6 +188,7 @@ function pairOf(source: ActualTable, replica: ActualTable, member: string): Colu
     source: source.columns.get(from.column)!,
     replica: replica.columns.get(to.column)!,
     inMilliseconds: from.inMilliseconds,
+    hasScale: from.hasScale,
   };
 }
 

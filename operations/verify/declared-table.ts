@@ -19,6 +19,8 @@ export interface DeclaredColumn {
   readonly isNullable: boolean;
   /** True for a `timestamptz` whose documents have milliseconds, also when the column has microseconds. */
   readonly inMilliseconds: boolean;
+  /** True for a `numeric` whose documents have a fixed number of decimals, also when the column has not. */
+  readonly hasScale: boolean;
 }
 
 /** Columns by member, in the order of the document. */
@@ -79,11 +81,13 @@ const declaredColumns = (fields: Fields): DeclaredColumns =>
   new Map(
     Object.entries(fields).map(([member, { column, type, baseType, nullable }]) => {
       const types = baseType === undefined ? [type] : [type, baseType];
-      return [member, { column, types, isNullable: nullable, inMilliseconds: types.some(hasMilliseconds) }];
+      const inMilliseconds = types.some(hasMilliseconds);
+      return [member, { column, types, isNullable: nullable, inMilliseconds, hasScale: types.some(hasScale) }];
     }),
   );
 
 const hasMilliseconds = (type: string): boolean => /^timestamp\([0-3]\) with time zone$/.test(type);
+const hasScale = (type: string): boolean => type.startsWith("numeric(");
 
 /** The same tables in another schema, under the same names. Undefined: as they are. */
 export const inSchema = (declared: DeclaredTable, schema: string | undefined): DeclaredTable =>

@@ -11,6 +11,8 @@ export interface ColumnPair {
   readonly replica: TableColumn;
   /** True for times of which documents have milliseconds only: the replica gets no more, whatever the source has. */
   readonly inMilliseconds: boolean;
+  /** True for numbers of which documents have a fixed number of decimals, whatever the columns show. */
+  readonly hasScale: boolean;
 }
 
 /** Expressions of one value in both databases, over an alias. */
@@ -39,7 +41,7 @@ export function hashedOf(pair: ColumnPair, alias: string): PairExpressions {
   return pair.source.type === pair.replica.type ? valuesOf(pair, alias) : textsOf(pair, alias);
 }
 
-function valuesOf({ source, replica, inMilliseconds }: ColumnPair, alias: string): PairExpressions {
+function valuesOf({ source, replica, inMilliseconds, hasScale }: ColumnPair, alias: string): PairExpressions {
   const [from, to] = [nameOf(source, alias), nameOf(replica, alias)];
   if (TIMES.has(source.family) && TIMES.has(replica.family)) {
     const [given, kept] = [inUtc(source, replica, from), inUtc(replica, source, to)];
@@ -47,9 +49,11 @@ function valuesOf({ source, replica, inMilliseconds }: ColumnPair, alias: string
     // PostgreSQL rounds what the replica's column cannot keep.
     return { source: source.type === replica.type ? sent : `(${sent})::${replica.type}`, replica: kept };
   }
-  if (source.type === replica.type) return { source: from, replica: to };
-  if (NUMBERS.has(source.family) && NUMBERS.has(replica.family))
-    return mapPair({ source: from, replica: to }, (value) => `trim_scale(${value}::numeric)`);
+  const areNumbers = NUMBERS.has(source.family) && NUMBERS.has(replica.family);
+  // A column without a scale keeps the zeros that its writer gave, and documents do not.
+  const keepsZeros = hasScale && [source, replica].some(({ type }) => type === "numeric");
+  if (source.type === replica.type && !(areNumbers && keepsZeros)) return { source: from, replica: to };
+  if (areNumbers) return mapPair({ source: from, replica: to }, (value) => `trim_scale(${value}::numeric)`);
   if ([source, replica].every(({ family }) => family === "json" || family === "jsonb"))
     return mapPair({ source: from, replica: to }, (value) => `${value}::jsonb`);
   return { source: from, replica: to };

@@ -5,15 +5,15 @@ import { hashedOf, jsonOf, textsOf } from "./value-sql.ts";
 const column = (family: string, type = family, form: TableColumn["form"] = "plain"): TableColumn => ({
   ...{ name: "c", type, cast_to: family, family, operators: null, is_enum: false, collation: null, form },
 });
-const textsFor = (source: TableColumn, replica: TableColumn, inMilliseconds = false) => {
-  const { source: a, replica: b } = textsOf({ source, replica, inMilliseconds }, "t");
+const textsFor = (source: TableColumn, replica: TableColumn, inMilliseconds = false, hasScale = false) => {
+  const { source: a, replica: b } = textsOf({ source, replica, inMilliseconds, hasScale }, "t");
   return [a, b];
 };
 
 test("columns of one type are compared by PostgreSQL's text, whatever the type is", () => {
   for (const type of ["int4", "numeric", "float8", "jsonb", "json", "bpchar", "interval", "_text", "hstore"])
     expect(textsFor(column(type), column(type))).toEqual(['t."c"::text', 't."c"::text']);
-  const same = { source: column("float8"), replica: column("float8"), inMilliseconds: false };
+  const same = { source: column("float8"), replica: column("float8"), inMilliseconds: false, hasScale: false };
   expect(hashedOf(same, "t")).toEqual({ source: 't."c"', replica: 't."c"' });
 });
 
@@ -22,6 +22,13 @@ test("numbers of different types are compared without zeros at the end", () => {
     'trim_scale(t."c"::numeric)::text',
     'trim_scale(t."c"::numeric)::text',
   ]);
+});
+
+test("numbers with a declared scale are compared without the zeros of a column that has none", () => {
+  const trimmed = 'trim_scale(t."c"::numeric)::text';
+  const [free, fixed] = [column("numeric"), column("numeric", "numeric(14,4)")];
+  expect(textsFor(free, free, false, true)).toEqual([trimmed, trimmed]);
+  expect(textsFor(fixed, fixed, false, true)).toEqual(['t."c"::text', 't."c"::text']);
 });
 
 test("times are compared with the precision that the replica's column keeps", () => {

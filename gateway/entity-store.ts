@@ -15,7 +15,7 @@ import type { Source } from "./source.ts";
 import { execute } from "./statements/execute.ts";
 import { writableFields } from "./statements/expressions.ts";
 import { type Statements, statementsOf } from "./statements/index.ts";
-import { findViolation } from "./violation.ts";
+import { ViolationFinder } from "./violation.ts";
 import { MAX_QUEUED, WriteBatcher, type WriteRow } from "./write-batcher.ts";
 import type { WriteContext } from "./write-context.ts";
 
@@ -57,6 +57,7 @@ interface StoredRow {
 export class EntityStore {
   private readonly statements: Statements;
   private readonly generatedKeys: GeneratedKeys;
+  private readonly violations: ViolationFinder;
   /** The three queues of writes. Routes ask them for admission, before they read a body. */
   readonly inserts: WriteBatcher;
   readonly updates: WriteBatcher;
@@ -76,6 +77,7 @@ export class EntityStore {
   ) {
     this.statements = statementsOf(entity);
     this.generatedKeys = new GeneratedKeys(source, entity);
+    this.violations = new ViolationFinder(source, entity);
     this.inserts = new WriteBatcher(source, this.statements.insert);
     this.updates = new WriteBatcher(source, this.statements.update);
     this.deletes = new WriteBatcher(source, this.statements.remove);
@@ -223,7 +225,7 @@ export class EntityStore {
       if (answer.doc) source.outcomes.succeeded();
       return answer;
     } catch (error) {
-      const violation = await findViolation(source, entity, error, row);
+      const violation = await this.violations.find(error, row);
       const hasIdempotencyKey = idempotencyKey !== undefined;
       const explained = explainError(error, entity, { ...write, hasIdempotencyKey, violation, entities });
       source.outcomes.failed(explained);

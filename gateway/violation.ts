@@ -18,39 +18,63 @@ export interface Violation {
 /** SQLSTATEs of a value that its type does not accept. A domain's check has the code of every check. */
 const VALUE_CODES = /^(22|23514$)/;
 
-/**
- * Asks the database what an error is about: the constraint's columns, or the values that their types do not accept.
- *
- * @param row values of the write by column.
- * @returns undefined when the error names nothing, or the database does not answer.
- */
-export async function findViolation(
-  source: Pick<Source, "query">,
-  { table }: Pick<EntityDeclaration, "table">,
-  error: unknown,
-  row: Readonly<Record<string, unknown>>,
-): Promise<Violation | undefined> {
-  if (!isRejected(error)) return undefined;
-  const { code = "", schema_name, table_name, column_name, constraint_name } = error as Partial<PostgresError>;
-  if (schema_name && table_name && column_name)
-    return { table: { schema: schema_name, name: table_name }, columns: [column_name] };
-  try {
-    if (schema_name && table_name && constraint_name)
-      return await findConstraint(source, [schema_name, table_name, constraint_name]);
-    if (!VALUE_CODES.test(code)) return undefined;
-    const refused = await execute<{ name: string }>(source, refusedValuesSql, [
-      quotedTable(table),
-      JSON.stringify(row),
-    ]);
-    return { table, columns: refused.map(({ name }) => name) };
-  } catch {
-    return undefined; // the write's own error is what its client needs to know
-  }
-}
+/** How long the columns of a constraint are remembered, in milliseconds: an owner may replace a constraint. */
+const REMEMBERED_MS = 60_000;
+/** Constraints that are remembered. */
+const MAX_REMEMBERED = 1_000;
 
-async function findConstraint(source: Pick<Source, "query">, names: string[]): Promise<Violation | undefined> {
-  const [found] = await execute<Table & { columns: readonly string[] }>(source, violatedConstraintSql, names);
-  return found && { table: { schema: found.schema ?? "public", name: found.name }, columns: found.columns };
+/** Finds out what an error of a write to one entity is about. */
+export class ViolationFinder {
+  private readonly constraints = new Map<
+    string,
+    { readonly atMs: number; readonly violation: Violation | undefined }
+  >();
+
+  constructor(
+    private readonly source: Pick<Source, "query">,
+    private readonly entity: Pick<EntityDeclaration, "table">,
+  ) {}
+
+  /**
+   * Asks the database for the constraint's columns, or for the values that their types do not accept.
+   *
+   * @param row values of the write by column.
+   * @returns undefined when the error names nothing, or the database does not answer.
+   */
+  async find(error: unknown, row: Readonly<Record<string, unknown>>): Promise<Violation | undefined> {
+    if (!isRejected(error)) return undefined;
+    const { code = "", schema_name, table_name, column_name, constraint_name } = error as Partial<PostgresError>;
+    if (schema_name && table_name && column_name)
+      return { table: { schema: schema_name, name: table_name }, columns: [column_name] };
+    try {
+      if (schema_name && table_name && constraint_name)
+        return await this.constraint([schema_name, table_name, constraint_name]);
+      return VALUE_CODES.test(code) ? await this.refusedValues(row) : undefined;
+    } catch {
+      return undefined; // the write's own error is what its client needs to know
+    }
+  }
+
+  private async constraint(names: readonly string[]): Promise<Violation | undefined> {
+    const key = JSON.stringify(names);
+    const known = this.constraints.get(key);
+    if (known && performance.now() - known.atMs < REMEMBERED_MS) return known.violation;
+    const [found] = await execute<Table & { columns: readonly string[] }>(this.source, violatedConstraintSql, names);
+    const violation = found && {
+      table: { schema: found.schema ?? "public", name: found.name },
+      columns: found.columns,
+    };
+    if (this.constraints.size >= MAX_REMEMBERED) this.constraints.clear();
+    this.constraints.set(key, { atMs: performance.now(), violation });
+    return violation;
+  }
+
+  private async refusedValues(row: Readonly<Record<string, unknown>>): Promise<Violation> {
+    const { table } = this.entity;
+    const parameters = [quotedTable(table), JSON.stringify(row)];
+    const refused = await execute<{ name: string }>(this.source, refusedValuesSql, parameters);
+    return { table, columns: refused.map(({ name }) => name) };
+  }
 }
 
 /** True for the same table. A declaration without a schema means `public`. */

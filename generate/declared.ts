@@ -21,12 +21,35 @@ export function declaredSource(entities: readonly EntityDeclaration[]): Declared
   };
 }
 
-/** The tables of a replica. */
-export const declaredReplica = (entities: readonly EntityDeclaration[], name: string): DeclaredDatabase => ({
+/**
+ * The tables of a replica.
+ *
+ * @param from the replica's database: `lockstep adopt` creates enum types there, which need new words too.
+ */
+export const declaredReplica = (
+  entities: readonly EntityDeclaration[],
+  name: string,
+  from: DatabaseState = { tables: {} },
+): DeclaredDatabase => ({
+  ...(from.enums ? { enums: { ...from.enums, ...wordsOf(entities, Object.keys(from.enums)) } } : {}),
   tables: tablesOf(
     entities.flatMap(({ replicas }) => replicas.filter((replica) => replica.name === name).flatMap(replicaTables)),
   ),
 });
+
+/** The declared words of these enum types. */
+function wordsOf(
+  entities: readonly EntityDeclaration[],
+  types: readonly string[],
+): NonNullable<DatabaseState["enums"]> {
+  const declared = Object.assign({}, ...entities.map(enumsOf)) as NonNullable<DatabaseState["enums"]>;
+  return Object.fromEntries(
+    types.flatMap((type) => {
+      const words = declared[type] ?? declared[type.replace(/^public\./, "")];
+      return words ? [[type, words] as const] : [];
+    }),
+  );
+}
 
 /** Constants that rows have in the source by a default, and so in the replica: by table and column of the replica. */
 export function fillersOf(
@@ -110,8 +133,19 @@ function withWrittenTables(
     .filter(({ table }) => createsTable(written, table))
     .map(({ replica, i }) => replicaTables(replica)[i]!.name);
   const added = known.filter((table) => !state.tables[table]).map((table) => [table, tables[table]!] as const);
-  return { ...state, tables: { ...Object.fromEntries(added), ...state.tables } };
+  const enums = { ...wordsOf(entities, createdEnums(written)), ...state.enums };
+  return {
+    ...state,
+    ...(Object.keys(enums).length === 0 ? {} : { enums }),
+    tables: { ...Object.fromEntries(added), ...state.tables },
+  };
 }
+
+/** Names of the enum types that migrations create. */
+const createdEnums = (migrations: readonly Migration[]): string[] =>
+  migrations.flatMap(({ sql }) =>
+    [...sql.matchAll(/create\s+type\s+((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)\s+as\s+enum/gi)].map(([, name]) => name!),
+  );
 
 const captures = (migrations: readonly Migration[], entity: string): boolean => {
   const call = new RegExp(`lockstep\\.capture\\(\\s*E?'[^']*'(?:::regclass)?\\s*,\\s*'${entity}'`);

@@ -3,7 +3,7 @@ import { createTable, plainName, schemaPrefix } from "./columns.ts";
 import { type ContractStep, contractTable } from "./contract.ts";
 import { type Expansion, expandTable, newTableRules } from "./expand.ts";
 import { identifier, literal } from "./names.ts";
-import { extensionOf } from "./replica-state.ts";
+import { extensionOf, isKnownType } from "./replica-state.ts";
 import type { DatabaseState, TableState } from "./snapshot.ts";
 
 /** What the declarations want a database to have. */
@@ -99,6 +99,8 @@ function missingTypes(
     Object.entries(columns).flatMap(([column, state]) => (tables[name]?.columns[column] ? [] : [state])),
   );
   const extensions = new Set(added.flatMap(({ type }) => extensionOf(type) ?? []));
+  const isEnum = (type: string) => declared.enums?.[type.replace(/\[\]$/, "")] !== undefined;
+  const others = new Set(added.map(({ type }) => type).filter((type) => !isKnownType(type) && !isEnum(type)));
   const isPlain = (table: string) => schemaPrefix(table) === "" || schemaPrefix(table) === "public.";
   const schemas = new Set(
     [...Object.keys(declared.tables).filter((name) => !tables[name]), ...Object.keys(declared.enums ?? {})]
@@ -106,6 +108,7 @@ function missingTypes(
       .map((name) => schemaPrefix(name).slice(0, -1)),
   );
   return [
+    ...[...others].map((type) => `-- Create the type ${type} here, if the database does not have it.`),
     ...[...schemas].map((schema) => `create schema if not exists ${schema};`),
     ...[...extensions].map((extension) => `create extension if not exists ${extension};`),
     ...Object.entries(declared.enums ?? {}).flatMap(([name, words]) => enumSteps(name, enums[name], words)),

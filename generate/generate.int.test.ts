@@ -2,14 +2,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { PgColumnBuilderBase } from "drizzle-orm/pg-core";
 import {
+  check,
+  foreignKey,
   index,
   integer,
   numeric,
   pgEnum,
+  pgSchema,
   pgTable,
   primaryKey,
   sql,
   text,
+  unique,
+  uniqueIndex,
   uuid,
   varchar,
 } from "../contracts/entity/columns.ts";
@@ -22,6 +27,7 @@ import { connectDedicated, type Sql } from "../platform/postgres/connect.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { migrationsOf } from "../replicas/migrations/index.ts";
 import { replicaTable } from "../replicas/table.ts";
+import { everyType } from "../tests/harness/every-type.ts";
 import { idColumn, ownColumns, ownOptions } from "../tests/harness/own-columns.ts";
 import { freshDatabase } from "../tests/harness/servers.ts";
 import { type GenerateOptions, generate } from "./generate.ts";
@@ -305,6 +311,75 @@ describe("rules of a table", () => {
     expect(await db.columns(db.copy, "tickets")).toContain("priority text");
   });
 
+  test("constraints come and go on a table with rows, in a schema of its own", async () => {
+    await using db = await Changing.start();
+    const sales = pgSchema("sales");
+    const groups = sales.table("Group", { id: integer().primaryKey(), title: text().notNull() });
+    const group = defineEntity(groups, { name: "group", plural: "groups", replicas: { copy: {} } });
+    const lead = (isStrict: boolean) =>
+      defineEntity(
+        sales.table(
+          "leads",
+          { id: integer().primaryKey(), email: text().notNull(), groupId: integer("group_id"), score: integer() },
+          (table) =>
+            isStrict
+              ? [
+                  unique("leads_email").on(table.email),
+                  foreignKey({ name: "leads_group", columns: [table.groupId], foreignColumns: [groups.id] }).onDelete(
+                    "set null",
+                  ),
+                  check("leads_score", sql`${table.score} >= 0`),
+                  uniqueIndex("leads_pair").on(table.email, table.groupId),
+                ]
+              : [],
+        ),
+        { name: "lead", replicas: { copy: {} } },
+      );
+    await db.change([lead(false), group]);
+    await db.source`insert into sales."Group" values (1, 'g')`;
+    await db.source`insert into sales.leads values (1, 'a', 1, 1)`;
+    const { files } = await db.change([lead(true), group]);
+    expect([...files.keys()]).toEqual(["source/0002-leads.sql", "source/0003-leads-validate.sql"]);
+    expect(await refusal(db.source`insert into sales.leads values (2, 'a', null, 1)`)).toContain("leads_email");
+    expect(await refusal(db.source`insert into sales.leads values (2, 'b', 2, 1)`)).toContain("leads_group");
+    expect(await refusal(db.source`insert into sales.leads values (2, 'b', 1, -1)`)).toContain("leads_score");
+    await db.source`delete from sales."Group"`;
+    expect(await db.newest()).toMatchObject({ email: "a", group_id: null });
+    await db.change([lead(false), group]);
+    expect(await refusal(db.source`insert into sales.leads values (2, 'a', 7, -1)`)).toBe("accepted");
+    expect(await db.columns(db.copy, "leads")).toContain("email text");
+  });
+
+  test("an entity that is not declared any more keeps its table until the contract step", async () => {
+    await using db = await Changing.start();
+    const other = defineEntity(pgTable("others", { id: integer().primaryKey() }), {
+      name: "other",
+      replicas: { copy: {} },
+    });
+    await db.change([item(title), other]);
+    await db.source`insert into items (title) values ('a')`;
+    const { waiting } = await db.change([other]);
+    expect(waiting).toEqual(["source: item: end its capture", "source: drop table items", "copy: drop table items"]);
+    await db.change([other], { contract: true });
+    const [captured] = await db.source`
+      select to_regclass('items') as items, (select count(*)::int from lockstep.captured where entity = 'item') as n`;
+    expect(captured).toMatchObject({ items: null, n: 0 });
+  });
+
+  test("a table gets another name in every database", async () => {
+    await using db = await Changing.start();
+    await db.change([item(title)]);
+    await db.source`insert into items (title) values ('a')`;
+    const renamed = defineEntity(pgTable("things", { ...idColumn, ...title, ...ownColumns }), {
+      ...ownOptions,
+      ...{ name: "item", plural: "items", replicas: { copy: {} } },
+    });
+    await db.change([renamed], { rename: "items=things" });
+    await db.source`update things set title = 'b'`;
+    expect(await db.newest()).toMatchObject({ title: "b", version: 2 });
+    expect(await db.columns(db.copy, "things")).toContain("title text");
+  });
+
   const refusal = (query: PromiseLike<unknown>): Promise<string> =>
     Promise.resolve(query).then(
       () => "accepted",
@@ -349,6 +424,34 @@ describe("children", () => {
   });
 });
 
+test("a table with a column of every type is created in both databases", async () => {
+  await using db = await Changing.start();
+  await db.source.unsafe("create domain posint as integer check (value > 0)");
+  await db.change([everyType]);
+  await db.source`insert into every_type (tenant, code) values (1, 'a')`;
+  await db.source`insert into every_line (tenant, code, line) values (1, 'a', 1)`;
+  expect(await db.newest()).toMatchObject({ tenant: 1, code: "a", twice: 2, lines: [{ line: 1 }] });
+  expect(await db.columns(db.copy, "every_type")).toEqual(
+    expect.arrayContaining(["code citext", "mood text null", "moods text[] null", "positive integer null"]),
+  );
+  expect(await db.columns(db.source, "every_type")).toEqual(
+    expect.arrayContaining(["mood mood null", "positive posint null", "range int4range null"]),
+  );
+});
+
+test("an enum type that adopt created in a replica gets new words there", () => {
+  const mood = (...words: [string, ...string[]]) => item({ mood: pgEnum("mood", words)("mood") });
+  const sql = "do $$ begin create type public.mood as enum ('sad'); end $$;\ncreate table items (";
+  const migrations = {
+    source: [{ name: "0001", sql: "select lockstep.capture('items', 'item');" }],
+    replicas: { copy: [{ name: "copy/0001", sql }] },
+  };
+  const options = { renames: [], contract: false, recordOnly: false };
+  const first = generate({ ...defineProject({ entities: [mood("sad")] }), migrations }, emptySnapshot, options);
+  const second = generate({ ...defineProject({ entities: [mood("sad", "ok")] }), migrations }, first.snapshot, options);
+  expect([...second.files.values()].join()).toContain("alter type public.mood add value if not exists 'ok';");
+});
+
 test("entities that people's migrations capture are recorded as they are", () => {
   const entity = item(title);
   const migrations = {
@@ -367,4 +470,7 @@ test("entities that people's migrations capture are recorded as they are", () =>
   const second = generate({ ...project, migrations: adopted }, emptySnapshot, options);
   expect(second.snapshot.entities.item).toMatchObject({ adopted: true });
   expect(second.snapshot.source.tables).toEqual({});
+  const changed = { ...project, migrations: adopted, entities: [item({ ...title, note: text() })] };
+  const third = generate(changed, second.snapshot, options);
+  expect([...third.files.keys()]).toEqual(["copy/0002-items.sql"]);
 });

@@ -190,7 +190,7 @@ function changeReplica(
   used: Set<Rename>,
 ): DatabaseResult {
   const from = snapshot.replicas[name] ?? { tables: {} };
-  const declared = declaredReplica(entities, name);
+  const declared = declaredReplica(entities, name, from);
   const renames = renamesOf(from, declared.tables, options.renames);
   for (const rename of renames.used) used.add(rename);
   const fillers = fillersOf(entities, name);

@@ -51,16 +51,23 @@ export const extensionOf = (type: string): string | undefined => EXTENSIONS[unqu
 
 const unqualified = (name: string): string => name.replace(/^.*\./, "");
 
+/** True for a type that a database has, or gets by {@link extensionOf}. */
+export function isKnownType(type: string): boolean {
+  const { name } = parseType(type);
+  return BUILT_IN.has(name) || /^interval( |$)/.test(name) || EXTENSIONS[unqualified(name)] !== undefined;
+}
+
 /**
  * The type of a column in a replica. A domain is its base type: the source has checked the values. An enum, a composite or
  * any other type of the source's own is text: it has the same values there, and needs no migration for a new word.
  */
 export function replicaType({ type, baseType }: Pick<Field, "type" | "baseType">): string {
   const parsed = parseType(baseType ?? type);
-  if (BUILT_IN.has(parsed.name) || /^interval( |$)/.test(parsed.name)) return formatType(parsed);
+  const isExtension = EXTENSIONS[unqualified(parsed.name)] !== undefined;
+  if (isKnownType(baseType ?? type) && !isExtension) return formatType(parsed);
   const brackets = parsed.dimensions > 0 ? "[]" : "";
   const name = unqualified(parsed.name);
-  return `${EXTENSIONS[name] ? name : "text"}${brackets}`;
+  return `${isExtension ? name : "text"}${brackets}`;
 }
 
 /** SQL of a constant that PostgreSQL reads as this value of a document. */

@@ -47,8 +47,12 @@ export type Namespaced = Pick<Project, "namespace">;
 
 /** The argument of {@link defineProject}. */
 export interface ProjectOptions {
-  /** {@link Project.namespace}: lower-case letters, digits and hyphens, at most 40. Default: none. */
+  /**
+   * Prefix of topics, consumer groups, writer names and cache keys: at most 40 lower-case letters, digits and hyphens.
+   * Default: none.
+   */
   readonly namespace?: string;
+  /** The entities of the project, each made by `defineEntity`. */
   readonly entities: readonly EntityDeclaration[];
   /**
    * Folder with the migrations of the project's tables, `source/*.sql` and `<replica>/*.sql`. They run in the order of

@@ -47,8 +47,11 @@ export interface DocumentShape extends Shape {
 
 /** A committed change, as a replica's `onApplied` gets it. */
 export interface AppliedChange<D extends object = Document> {
+  /** Name of the entity: `product`. */
   readonly entity: string;
+  /** Canonical text of the key, as in URLs. */
   readonly id: EntityId;
+  /** Version of the state that was applied. It only grows. */
   readonly version: Version;
   /** The replica's document. Null: the replica has deleted the entity. */
   readonly document: D | null;

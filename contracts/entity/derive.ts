@@ -26,9 +26,13 @@ export interface DerivedField<Document, Value> {
 
 /** Fields that are computed, by their type. The column is not null; {@link field.column} declares any other. */
 export const field = {
+  /** True or false. */
   boolean: <D>(from: (document: D) => boolean): DerivedField<D, boolean> => ({ column: boolean().notNull(), from }),
+  /** A text. */
   text: <D>(from: (document: D) => string): DerivedField<D, string> => ({ column: text().notNull(), from }),
+  /** A number of type `integer`. */
   integer: <D>(from: (document: D) => number): DerivedField<D, number> => ({ column: integer().notNull(), from }),
+  /** A number of type `bigint`, at most 2^53 - 1 in amount. */
   bigint: <D>(from: (document: D) => number): DerivedField<D, number> => ({
     column: bigint({ mode: "number" }).notNull(),
     from,
@@ -43,6 +47,7 @@ export const field = {
     column: timestamp({ precision: 3, withTimezone: true, mode: "string" }).notNull(),
     from,
   }),
+  /** Any value of JSON. */
   jsonb: <D>(from: (document: D) => JsonValue): DerivedField<D, JsonValue> => ({ column: jsonb().notNull(), from }),
   /**
    * Any column: `field.column(varchar({ length: 3 }), (p) => …)`. It allows null unless it is declared with `notNull()`.

@@ -69,7 +69,7 @@ afterAll(async () => {
 let failed: string | undefined;
 const pages = ["first-entity", "add-a-field", "rename-a-field", "retype-a-field", "drop-a-field", "new-replica"];
 
-for (const page of [...pages, "masks", "on-applied"])
+for (const page of [...pages, "masks"])
   test(
     `the blocks of docs/build/${page}.md do what the page says`,
     async () => {

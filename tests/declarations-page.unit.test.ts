@@ -11,6 +11,6 @@ test("docs/build/declarations.md is what bun run declarations-page writes", () =
 test("each option of an entity and of a replica is described", () => {
   const page = declarationsPage();
   for (const option of ["private", "rules", "references", "truncate", "where", "pick", "derive", "mask", "onApplied"])
-    expect(page).toMatch(new RegExp(`^\\| \`${option}\` \\| \\S.{20}`, "m"));
+    expect(page).toMatch(new RegExp(`^\\| \`${option}\` \\| \\S.{10}`, "m"));
   expect(page).not.toContain("{@link");
 });

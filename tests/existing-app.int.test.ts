@@ -150,7 +150,7 @@ async function checkCopies(machine: Machine, tables: Record<string, string[]>): 
   const withActor = events.filter((headers) => headers[header.actor] === context.actor);
   expect(withActor.length).toBeGreaterThan(20);
   const traceId = context.traceparent.split("-")[1]!;
-  expect(withActor.filter(({ traceparent }) => !traceparent?.includes(traceId))).toEqual([]);
+  expect(withActor.filter((headers) => !headers[header.traceparent]?.includes(traceId)).slice(0, 3)).toEqual([]);
   // The last write of each application has neither.
   expect(events.some((headers) => headers[header.actor] === undefined)).toBe(true);
 }
@@ -169,7 +169,7 @@ describe("an application without the gateway", () => {
       "library.books": ["isbn"],
       "library.loans": ["member_id", "isbn", "lent_on"],
     });
-  }, 180_000);
+  }, 300_000);
 
   test("a bookshop on Django, adopted by the blocks of the page", async () => {
     const url = await freshDatabase();
@@ -184,7 +184,7 @@ describe("an application without the gateway", () => {
       "public.orders_order": ["id"],
       "public.orders_orderline": ["order_id", "number"],
     });
-  }, 180_000);
+  }, 300_000);
 });
 
 const textOf = (where: string): string => blocksOf(PAGE).find((block) => block.where === where)!.text;

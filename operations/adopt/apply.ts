@@ -41,6 +41,8 @@ export interface ApplyOptions {
   readonly rate: number;
   /** Seconds that one table's lock is tried for. */
   readonly within: number;
+  /** Whether the replicas are compared at the end. */
+  readonly verify: boolean;
 }
 
 /** True for the migration of a project that captures the entity's table: `0002-capture-products`. */
@@ -73,6 +75,7 @@ export async function applyAdoption(
   const sent = { ...done, backfills, sentBefore };
   const unfinished = backfills.some(({ finished }) => !finished);
   if (unfinished) return { ...sent, verified: [], next: "interrupted: run lockstep adopt --apply again to continue" };
+  if (!options.verify) return { ...sent, verified: [], next: undefined };
   const verified = await verifyAll(context, captured);
   const noReplica =
     verified.length === 0 && captured.length > 0
@@ -187,7 +190,20 @@ async function sendAll(
 /** Seconds that replicas may take to apply what was sent. */
 const APPLY_SECONDS = 300;
 
-function verifyAll(context: VerbContext, entities: readonly EntityDeclaration[]): Promise<VerifyResult[]> {
+/** Most of a comparison is a wait for what is in flight. */
+const CONCURRENT_COMPARISONS = 8;
+
+async function verifyAll(context: VerbContext, entities: readonly EntityDeclaration[]): Promise<VerifyResult[]> {
   const scope = { cache: true, share: 1, within: APPLY_SECONDS, knownOnly: true };
-  return verifyReplicas({ ...context, project: { ...context.project, entities } }, scope);
+  const results = new Map<string, VerifyResult[]>();
+  const pending = [...entities];
+  const compareNext = async (): Promise<void> => {
+    for (let entity = pending.shift(); entity; entity = pending.shift()) {
+      const project = { ...context.project, entities: [entity] };
+      const progress = () => context.progress(`${results.size} of ${entities.length} tables compared …`);
+      results.set(entity.name, await verifyReplicas({ ...context, project, progress }, scope));
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENT_COMPARISONS }, compareNext));
+  return entities.flatMap(({ name }) => results.get(name) ?? []);
 }

@@ -20,6 +20,7 @@ interface Flags extends VerbFlags {
   readonly yes?: true;
   readonly rate: number;
   readonly within: number;
+  readonly verify: boolean;
 }
 
 /** The command `adopt`. */
@@ -41,6 +42,7 @@ export const adoptVerb = (loadMigrations: LoadSourceMigrations, project: Project
     .option("--dry-run", "only say what would be adopted")
     .option("--apply", "second step: install capture, send all rows, compare")
     .option("--yes", "both steps at once, without a look at the files")
+    .option("--no-verify", "with --apply: do not compare at the end")
     .option(
       "--rate <rows>",
       "most rows per second; fewer while the outbox is busy",

@@ -29,7 +29,7 @@ export function declarationFile(entity: PlannedEntity, types: ReadonlyMap<number
   ];
   const entityText = defineText(constant, table, entity, children);
   const typeName = constant[0]!.toUpperCase() + constant.slice(1);
-  const names = ["defineEntity", ...(children.length > 0 ? ["child"] : []), ...writer.imports].sort();
+  const names = ["defineEntity", ...(children.length > 0 ? ["aggregate", "child"] : []), ...writer.imports].sort();
   const text = [
     `/** Rows of the table ${commentText(relationText(entity.relation))}. Written from the catalogue of PostgreSQL; yours to edit. */`,
     importText([...names, "type Infer"]),
@@ -114,9 +114,10 @@ function defineText(constant: string, table: string, entity: PlannedEntity, chil
   for (const key of otherForeignKeys)
     lines.push(`  // ${key.columns.map(member).join(", ")} refer to ${commentText(relationText(key.target))}.`);
   if (truncate === "delete") lines.push('  truncate: "delete",');
-  if (children.length > 0) lines.push("  children: {", ...children.map((one) => `    ${childText(one)},`), "  },");
   lines.push(`  replicas: { ${entity.replicas.map((replica) => replicaText(entity, replica)).join(", ")} },`);
-  return `export const ${constant} = defineEntity(${table}, {\n${lines.join("\n")}\n});`;
+  const source =
+    children.length === 0 ? table : `aggregate(${table}, { ${children.map((one) => childText(one)).join(", ")} })`;
+  return `export const ${constant} = defineEntity(${source}, {\n${lines.join("\n")}\n});`;
 }
 
 function childText({ child, constant }: NamedChild): string {

@@ -5,7 +5,7 @@ const TAKEN_CONSTANTS = new Set(
   `arguments await break case catch class const continue debugger default delete do else enum eval export extends false
   finally for function if implements import in instanceof interface let new null package private protected public return
   static super switch this throw true try typeof undefined var void while with yield
-  bigint boolean char child cidr date defineEntity doublePrecision field inet integer interval json jsonb macaddr macaddr8
+  aggregate bigint boolean char child cidr date defineEntity doublePrecision field inet integer interval json jsonb macaddr macaddr8
   mask numeric pgDomain pgEnum pgSchema pgTable pgType primaryKey real smallint sql text time timestamp unique uuid
   varchar`.split(/\s+/),
 );

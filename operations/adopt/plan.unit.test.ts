@@ -101,7 +101,7 @@ test("children belong to their parent's declaration and tables", () => {
   expect(entities.map(({ name }) => name)).toEqual(["order"]);
   const { text } = declarationFile(entities[0]!, catalog.types);
   expect(text).toContain(
-    'orderLines: child(orderLines, { parentKey: ["orderId"], key: ["lineNo"], private: ["apiToken"] }),',
+    'defineEntity(aggregate(orders, { orderLines: child(orderLines, { parentKey: ["orderId"], key: ["lineNo"], private: ["apiToken"] }) }), {',
   );
   expect(replicaTableMigration(entities[0]!, catalog.types)).toContain(
     "create table order_lines (\n  order_id integer not null,\n  line_no integer not null,\n  primary key (order_id, line_no)\n);",

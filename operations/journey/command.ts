@@ -1,5 +1,5 @@
 /** `lockstep journey [ENTITY] KEY`. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { UserError } from "../../contracts/errors.ts";
 import type { Project } from "../../contracts/project.ts";
 import { entityParser, parseId, runVerb, type VerbFlags, verb } from "../verb.ts";
@@ -9,7 +9,11 @@ import type { ReplicaHop } from "./read-replica.ts";
 /** The command `journey`. */
 export const journeyVerb = (project: Project): Command =>
   verb("journey", "prints the state of one entity at every hop; exit status 1 when no hop knows it")
-    .argument("<entity-or-key>", "the entity's name, followed by the key; or the key alone")
+    .argument("<entity-or-key>", "the entity's name, followed by the key; or the key alone", (value: string) => {
+      const isEntity = project.entities.some(({ name }) => name === value);
+      if (isEntity || entitiesWithKey(project, undefined, value).length > 0) return value;
+      throw new InvalidArgumentError("is neither the name of an entity nor the key of one");
+    })
     .argument("[key]", "values of the key in its order, joined by commas: 42,7", parseId)
     .option("--entity <name>", "which entity has the key, where several are declared", entityParser(project))
     .action(async (first: string, second: string | undefined, flags: VerbFlags & { readonly entity?: string }) => {

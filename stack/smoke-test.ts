@@ -8,7 +8,9 @@ import { exampleForReplica, exampleInput } from "../contracts/entity/example.ts"
 import { inputSchema } from "../contracts/entity/schemas.ts";
 import { NotYetError, waitFor } from "./wait-for.ts";
 
+/** An example that refers to another entity could only be sent where that one exists. */
 const hasUsableExample = (entity: EntityDeclaration): boolean =>
+  Object.keys(entity.references).every((member) => (entity.example?.[member] ?? null) === null) &&
   inputSchema(entity).safeParse(exampleInput(entity, randomUUID())).success &&
   entity.replicas.every((replica) => exampleForReplica(entity, replica));
 

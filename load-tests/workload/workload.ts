@@ -67,6 +67,7 @@ function named({ entities }: Pick<Project, "entities">, name: string, file: stri
 function usable({ entities, folder }: Pick<Project, "entities" | "folder">): EntityDeclaration {
   const entity = entities.find(
     (one) =>
+      Object.keys(one.references).every((member) => (one.example?.[member] ?? null) === null) &&
       inputSchema(one).safeParse(exampleInput(one, "1")).success &&
       one.replicas.every((replica) => exampleForReplica(one, replica)),
   );

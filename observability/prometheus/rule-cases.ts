@@ -21,7 +21,7 @@ export interface RuleCase {
   readonly fires: Readonly<Record<string, number>>;
 }
 
-/** Replicas of the rules that the repository contains (rules/lockstep.yml). */
+/** Replicas of the project of the tests. */
 const replicaNames = ["catalog", "storefront"];
 
 const MINUTES = 480;

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../tests/harness/servers.ts";
 import { project } from "../../tests/project/index.ts";
 import { alertName } from "./rule.ts";
 import { ruleCases } from "./rule-cases.ts";
-import { alerts } from "./rules.ts";
+import { alerts, ruleFile } from "./rules.ts";
 import { production } from "./thresholds.ts";
 
 const file = (path: string) => join(import.meta.dir, path);
@@ -26,11 +26,21 @@ test("each alert has a case in which it fires", () => {
   expect([...firing].sort()).toEqual([...new Set(alerts(production, project).map(alertName))].sort());
 });
 
+let rules: string | undefined;
+
+/** Path of the rules for the replicas of the tests' project. The committed ones are for those of compose.yaml. */
+function testedRules(): string {
+  if (rules) return rules;
+  rules = join(temporaryFolder("rules"), "lockstep.yml");
+  writeFileSync(rules, Bun.YAML.stringify(ruleFile(production, project), null, 2));
+  return rules;
+}
+
 for (const { situation, series, atMinutes, fires } of ruleCases)
   test(`alerts when ${situation}: ${Object.keys(fires).join(", ") || "none"}`, async () => {
     const path = join(temporaryFolder("rules"), "test.json");
     const document = {
-      rule_files: [file("rules/lockstep.yml")],
+      rule_files: [testedRules()],
       evaluation_interval: atMinutes > 100 ? "5m" : "1m",
       tests: [
         {

@@ -9,7 +9,7 @@ import { type PageOptions, programFolder, runPage } from "./harness/doc-page.ts"
 import { temporaryFolder } from "./harness/servers.ts";
 import { freePortBase } from "./harness/stack.ts";
 
-const PAGE_MS = 180_000;
+const PAGE_MS = 300_000;
 const folder = temporaryFolder("build");
 const project = join(folder, "my-shop");
 const data = join(project, ".lockstep");
@@ -69,7 +69,7 @@ afterAll(async () => {
 let failed: string | undefined;
 const pages = ["first-entity", "add-a-field", "rename-a-field", "retype-a-field", "drop-a-field", "new-replica"];
 
-for (const page of [...pages, "masks"])
+for (const page of [...pages, "masks", "on-applied", "existing-table"])
   test(
     `the blocks of docs/build/${page}.md do what the page says`,
     async () => {

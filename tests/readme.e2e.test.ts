@@ -29,7 +29,7 @@ test("README.md: up, then a write that the replicas show", async () => {
     env: { PATH: `${programFolder(join(temporaryFolder("readme"), "bin"))}:${process.env.PATH}` },
   };
   const [up, write] = blocksOf("README.md").filter(({ language }) => language === "sh");
-  expect(await runBlock(up!, "", options)).toContain("a test write reached every replica and its cache");
+  expect(await runBlock(up!, "", options)).toContain("Lockstep is ready");
   const answers = (await runBlock(write!, "", options))
     .split(/(?=HTTP\/1\.1)/)
     .filter((part) => part.startsWith("HTTP"));

@@ -7,7 +7,7 @@ import { backfillMissing } from "../backfill/backfill-missing.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import type { VerbContext } from "../verb.ts";
 import { liveTarget } from "../verify/comparison-target.ts";
-import { findUnfilled, type Unfilled } from "./find-unfilled.ts";
+import { findUnfilled, markFilled, type Unfilled } from "./find-unfilled.ts";
 
 /** One entity that was sent. */
 export interface FilledEntity {
@@ -38,6 +38,7 @@ export async function fill(context: VerbContext, options: FillOptions): Promise<
   const deps = {
     source: connections.source(),
     replica: (name: string) => (isKnown(name) ? connections.replica(name) : undefined),
+    marks: true,
   };
   const first = await findUnfilled(deps, project);
   if (first.length === 0) return [];
@@ -81,6 +82,8 @@ async function fillEntity(
     },
   );
   const applied = await Promise.all(replicas.map((replica) => waitUntilApplied(context, { entity, replica }, options)));
+  if (finished)
+    for (const [i, name] of names.entries()) if (applied[i]) await markFilled(connections.replica(name), entity.name);
   return { entity: entity.name, replicas: names, sent, whole: finished && applied.every(Boolean) };
 }
 

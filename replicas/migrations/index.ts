@@ -11,6 +11,7 @@ import anyKey from "./0008-any-key.sql" with { type: "text" };
 import anyTable from "./0009-any-table.sql" with { type: "text" };
 import isolateAnyKey from "./0010-isolate-any-key.sql" with { type: "text" };
 import rebuildBesideOwnObjects from "./0011-rebuild-beside-own-objects.sql" with { type: "text" };
+import filled from "./0012-filled.sql" with { type: "text" };
 
 const shared: readonly Migration[] = [
   { name: "0001-lockstep", sql: lockstep },
@@ -24,6 +25,7 @@ const shared: readonly Migration[] = [
   { name: "0009-any-table", sql: anyTable },
   { name: "0010-isolate-any-key", sql: isolateAnyKey },
   { name: "0011-rebuild-beside-own-objects", sql: rebuildBesideOwnObjects },
+  { name: "0012-filled", sql: filled },
 ];
 
 /** In the order in which they run. */

@@ -13,25 +13,30 @@ export interface FillOptions {
   readonly print: (line: string) => void;
 }
 
+/** Longest wait for the check, in milliseconds. */
+const CHECK_TIMEOUT_MS = 10_000;
+
 /**
- * Resolves when each replica has been sent all rows. Prints a line when it begins to send the rows of an entity, and one
- * when the replicas have them; nothing when no replica lacks any. Never rejects: `lockstep fill` can be run again.
+ * Sends each replica the rows that it was never sent, in the background. Prints a line when a replica lacks rows, and one
+ * when it has them; nothing when none lacks any. Never fails: `lockstep fill` can be run again.
+ *
+ * @returns checked: resolves when it is known whether a replica lacks rows, or after 10 s.
  */
-export async function fillReplicas({ data, env, signal, print }: FillOptions): Promise<void> {
+export function fillReplicas({ data, env, signal, print }: FillOptions): { readonly checked: Promise<void> } {
+  const checked = Promise.withResolvers<void>();
   // The verbs would work on the system that this setting names.
-  if (env.LOCKSTEP_SOURCE_DATABASE_URL || signal.aborted) return;
+  if (env.LOCKSTEP_SOURCE_DATABASE_URL || signal.aborted) return { checked: Promise.resolve() };
   const child = spawn(process.execPath, [...programArguments, "fill", "--quiet", "--data", data], {
     env: { ...env, PORT: undefined },
     stdio: ["ignore", "pipe", "pipe"],
     signal,
   });
-  const ended = new Promise<void>((settle) => {
-    child.once("error", () => settle());
-    child.once("close", () => settle());
-  });
+  const timer = setTimeout(checked.resolve, CHECK_TIMEOUT_MS);
+  for (const end of ["error", "close"] as const) child.once(end, () => checked.resolve());
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on("line", (line) => {
+      checked.resolve();
       if (line.trim() !== "" && !signal.aborted) print(line);
     });
-  await ended;
+  return { checked: checked.promise.finally(() => clearTimeout(timer)) };
 }

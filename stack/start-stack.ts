@@ -59,12 +59,14 @@ export async function startStack(group: ProcessGroup, stack: StackToStart, deps:
   const { LOCKSTEP_AUTH, LOCKSTEP_TOKEN } = readSettings({ ...deps.env, PORT: undefined });
   const token = options.auth ? await toolToken(undefined, data) : LOCKSTEP_TOKEN;
   const smokeTestOptions = { timeoutMs: SMOKE_TEST_TIMEOUT_MS, signal: stopSignal, token };
+  // Before users write: a row that is in flight then would count as one that the replica lacks.
+  const filling = fillReplicas({ data, env: deps.env, signal: stopSignal, print });
   const tested = await smokeTest(smokeTestTargets(services), smokeTestOptions, entity);
+  await filling.checked;
   group.publishReady();
   const issuer = LOCKSTEP_AUTH === "jwt" ? (options.auth ? "development" : "external") : undefined;
   const seconds = (Date.now() - requestedAtMs) / 1000;
   print(readyReport({ members: group.members(), data, seconds, entity, tested, detached: detach, issuer }));
-  void fillReplicas({ data, env: deps.env, signal: stopSignal, print });
 }
 
 async function startServers(

@@ -42,7 +42,8 @@ export async function fill(context: VerbContext, options: FillOptions): Promise<
   };
   const first = await findUnfilled(deps, project);
   if (first.length === 0) return [];
-  context.progress("waiting until the replicas have applied what the log has …");
+  const lacking = [...new Set(first.map(({ replica }) => replica.name))].join(", ");
+  context.print(`${lacking}: lacks rows; waiting until what the log has is applied …`);
   for (const one of first) await waitUntilApplied(context, one, options);
   const unfilled = await findUnfilled(deps, project);
   const filled: FilledEntity[] = [];

@@ -7,7 +7,7 @@ import { backfillMissing } from "../backfill/backfill-missing.ts";
 import { ConsumerBackpressure } from "../consumer-backpressure.ts";
 import type { VerbContext } from "../verb.ts";
 import { liveTarget } from "../verify/comparison-target.ts";
-import { findUnfilled, markFilled, type Unfilled } from "./find-unfilled.ts";
+import { findUnfilled, markFilled, stillUnfilled, type Unfilled } from "./find-unfilled.ts";
 
 /** One entity that was sent. */
 export interface FilledEntity {
@@ -45,7 +45,7 @@ export async function fill(context: VerbContext, options: FillOptions): Promise<
   const lacking = [...new Set(first.map(({ replica }) => replica.name))].join(", ");
   context.print(`${lacking}: lacks rows; waiting until what the log has is applied …`);
   for (const one of first) await waitUntilApplied(context, one, options);
-  const unfilled = await findUnfilled(deps, project);
+  const unfilled = await stillUnfilled(deps, first);
   const filled: FilledEntity[] = [];
   for (const [entity, ofEntity] of Map.groupBy(unfilled, (one) => one.entity)) {
     if (context.signal.aborted) break;

@@ -8,7 +8,7 @@ import type { Sql } from "../../platform/postgres/connect.ts";
 export interface Unfilled {
   readonly entity: EntityDeclaration;
   readonly replica: ReplicaDeclaration;
-  /** Rows of the source. */
+  /** Rows of the source that can be sent. */
   readonly rows: number;
   /** Versions in the replica. */
   readonly versions: number;
@@ -58,6 +58,27 @@ export async function findUnfilled(
 }
 
 /**
+ * Counts the versions once more, when the replicas have applied what the log had. The rows are those of the first count:
+ * rows that were written since are in flight.
+ *
+ * @throws {Error} when a database is unavailable.
+ */
+export async function stillUnfilled(
+  deps: { readonly replica: (name: string) => Sql | undefined },
+  first: readonly Unfilled[],
+): Promise<Unfilled[]> {
+  const found: Unfilled[] = [];
+  for (const one of first) {
+    const sql = deps.replica(one.replica.name);
+    const versions = sql && (await countVersions(sql, one.entity));
+    if (versions === undefined) continue;
+    if (versions < one.rows) found.push({ ...one, versions });
+    else await markFilled(sql!, one.entity.name);
+  }
+  return found;
+}
+
+/**
  * Records in the replica's database that it was sent all rows of the entity. Without its rights, nothing is recorded and
  * the next call counts again.
  */
@@ -73,7 +94,12 @@ async function countVersions(sql: Sql, { name }: EntityDeclaration): Promise<num
   return row?.n == null ? undefined : Number(row.n);
 }
 
-async function countRows(sql: Sql, { table }: EntityDeclaration): Promise<number> {
-  const [row] = await sql.unsafe<{ n: string }[]>(`select count(*) as n from ${quotedTable(table)}`);
+/** Rows that can be sent: those that are set aside wait for a correction. */
+async function countRows(sql: Sql, { name, table }: EntityDeclaration): Promise<number> {
+  const [row] = await sql.unsafe<{ n: string }[]>(
+    `select (select count(*) from ${quotedTable(table)})
+       - (select count(*) from lockstep.set_aside where entity = $1 and operation = 'upserted') as n`,
+    [name],
+  );
   return Number(row!.n);
 }

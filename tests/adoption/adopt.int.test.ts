@@ -84,7 +84,8 @@ test("adoption beside writers, killed and continued: all copies are equal, and u
   const workload = await writing;
   expect(workload.unexpectedErrors).toEqual([]);
   expect([applied.error, applied.document?.next]).toEqual(["", undefined]);
-  expect(await adoption.run("verify")).toMatchObject({ status: 0 });
+  // Nothing is left to send: it compares the tables side by side.
+  expect(await adoption.run("adopt", "--apply")).toMatchObject({ status: 0 });
   expect(await adoption.differences()).toEqual(new Map());
   const healthy = await adoption.run("doctor");
   expect(healthy.document.findings.filter(({ level }: { level: string }) => level === "problem")).toEqual([]);

@@ -41,7 +41,7 @@ export const adoptVerb = (loadMigrations: LoadSourceMigrations, project: Project
     )
     .option("--dry-run", "only say what would be adopted")
     .option("--apply", "second step: install capture, send all rows, compare")
-    .option("--yes", "both steps at once, without a look at the files")
+    .option("--yes", "run both steps at once, without a pause to read the files")
     .option("--no-verify", "with --apply: do not compare at the end")
     .option(
       "--rate <rows>",
@@ -49,7 +49,7 @@ export const adoptVerb = (loadMigrations: LoadSourceMigrations, project: Project
       integerParser(1, 1_000_000),
       100_000,
     )
-    .option("--within <seconds>", "seconds that a table's lock is tried for", integerParser(1, 86_400), 600)
+    .option("--within <seconds>", "longest wait for the lock of a table, in seconds", integerParser(1, 86_400), 600)
     .action(async (tables: string[], flags: Flags, command: Command) => {
       const { config } = command.optsWithGlobals<{ config?: string }>();
       if (flags.apply) return runVerb(project, flags, (context) => apply(context, loadMigrations, tables, flags));
@@ -114,13 +114,15 @@ async function applyInNewProcess(
   const program = Bun.main.startsWith("/$bunfs/") ? [] : [Bun.main];
   const options = [...(config ? ["--config", config] : []), "--data", flags.data, ...(flags.json ? ["--json"] : [])];
   const numbers = ["--rate", String(flags.rate), "--within", String(flags.within)];
-  const child = Bun.spawn([process.execPath, ...program, "adopt", "--apply", ...options, ...numbers], {
+  const verify = flags.verify ? [] : ["--no-verify"];
+  const child = Bun.spawn([process.execPath, ...program, "adopt", "--apply", ...options, ...numbers, ...verify], {
     stdout: flags.json ? "pipe" : "inherit",
     stderr: "inherit",
     signal,
   });
   const text = flags.json ? await new Response(child.stdout).text() : "";
-  const status = (await child.exited) === 0 ? 0 : 1;
+  const exitStatus = await child.exited;
+  const status = exitStatus === 0 || exitStatus === 3 ? exitStatus : 1;
   const applied: unknown = text.trim() ? JSON.parse(text) : null;
   return { text: "", document: { prepared: first.document, applied }, status };
 }

@@ -21,6 +21,10 @@ export async function checkReplica(
 ): Promise<void> {
   const { isInstalled } = await checkServer(session, findings);
   if (!isInstalled) return findings.ok(`is empty: lockstep replica ${replica} creates its tables at its first start`);
+  const [schema] = await session<{ current: boolean }[]>`
+    select to_regclass('lockstep.filled') is not null as current`;
+  if (!schema!.current)
+    return findings.warn("has the tables of an earlier release", `restart the replica ${replica}, which migrates them`);
   const tables = project.entities.flatMap((entity) =>
     entity.replicas.filter(({ name }) => name === replica).flatMap((one) => replicaTables(entity, one)),
   );

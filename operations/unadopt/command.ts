@@ -23,7 +23,7 @@ export const unadoptVerb = (project: Project): Command =>
     .option("--force", "also while services run, and drops changes that the log does not have")
     .option(
       "--within <seconds>",
-      "seconds that the relay and each table's lock are waited for",
+      "longest wait for the relay, and for the lock of each table, in seconds",
       integerParser(1, 86_400),
       60,
     )
@@ -51,7 +51,10 @@ export function unadoptText({ removed, uninstalled, droppedChanges, remains }: U
     removed.length === 0 && !uninstalled ? "nothing of Lockstep was in the source" : "",
     droppedChanges > 0 ? `! ${droppedChanges} changes were dropped that the log does not have` : "",
     ...(files.length > 0
-      ? ["", `Delete these files before a service starts again: it would capture the tables again. ${files.join(", ")}`]
+      ? [
+          "",
+          `Delete these files, and the lines that import them, before a service starts again: it would capture the tables again. ${files.join(", ")}`,
+        ]
       : []),
     ...(topics.length > 0 ? [`These topics remain until you delete them at the brokers: ${topics.join(", ")}`] : []),
     ...Object.entries(replicas).flatMap(([replica, statements]) => [

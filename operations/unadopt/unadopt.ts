@@ -1,5 +1,6 @@
 /** Removes what Lockstep has put into a source: triggers, functions and its own rows. The owner's rows stay as they are. */
-
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { quotedTable } from "../../contracts/entity/table.ts";
 import { UserError } from "../../contracts/errors.ts";
@@ -31,7 +32,7 @@ export interface Remains {
   readonly topics: readonly string[];
   /** By replica: the statements that remove its copies. */
   readonly replicas: Readonly<Record<string, readonly string[]>>;
-  /** Paths from the project's folder. */
+  /** Files that `lockstep adopt` wrote and that are still there: paths from the project's folder. */
   readonly files: readonly string[];
 }
 
@@ -177,15 +178,18 @@ async function withShortLocks(
   }
 }
 
-function remainsOf({ migrations }: Project, entities: readonly EntityDeclaration[]): Remains {
+function remainsOf({ migrations, folder }: Project, entities: readonly EntityDeclaration[]): Remains {
   const replicas: Record<string, string[]> = {};
   for (const entity of entities)
     for (const replica of entity.replicas) {
       const tables = [...Object.values(replica.children), replica].map(
         ({ table }) => `drop table ${quotedTable(table)};`,
       );
-      const versions = `delete from lockstep.versions where entity = '${entity.name}';`;
-      replicas[replica.name] = [...(replicas[replica.name] ?? []), ...tables, versions];
+      // With the record of a fill, `lockstep fill` would not send the rows of a later adoption.
+      const records = ["versions", "filled"].map(
+        (name) => `delete from lockstep.${name} where entity = '${entity.name}';`,
+      );
+      replicas[replica.name] = [...(replicas[replica.name] ?? []), ...tables, ...records];
     }
   const isOf = (name: string) => entities.some(({ plural }) => name.replace(/^\d+-/, "") === `capture-${plural}`);
   return {
@@ -194,6 +198,6 @@ function remainsOf({ migrations }: Project, entities: readonly EntityDeclaration
     files: [
       ...entities.map(({ name }) => `entities/${name}.ts`),
       ...migrations.source.filter(({ name }) => isOf(name)).map(({ name }) => `migrations/source/${name}.sql`),
-    ],
+    ].filter((file) => existsSync(join(folder, file))),
   };
 }

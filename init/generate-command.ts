@@ -19,7 +19,7 @@ interface Flags {
 export const generateCommand = (project: Project): Command =>
   new Command("generate")
     .description(
-      "writes the next migrations of source and replicas from the declarations, and the parts of compose.yaml and lockstep.ports.json that follow from them",
+      "writes what follows from the declarations: the next migrations of source and replicas, parts of compose.yaml, lockstep.ports.json, and new passwords in .env",
     )
     .option("--check", "writes nothing; exit status 1 when something is not generated")
     .option("--contract", "also writes the contract steps that wait: they drop and restrict")

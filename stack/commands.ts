@@ -145,7 +145,9 @@ const statusCommand = (): Command =>
 
 /** The command `stack`, with all commands of this file. */
 export function stackCommand(): Command {
-  const stack = new Command("stack").description("runs all of Lockstep on this machine").showHelpAfterError();
+  const stack = new Command("stack")
+    .description("the commands of a stack on this machine: up, down, restart, stop, start, status")
+    .showHelpAfterError();
   for (const make of [upCommand, downCommand, restartCommand, stopCommand, startCommand, statusCommand])
     stack.addCommand(make());
   return stack;

@@ -1,4 +1,4 @@
-/** A category, found by a name of its own in the address of a page. */
+/** A category of products. Its key is a slug, which is part of a page's URL. */
 import { defineEntity, type Infer, integer, pgTable, text } from "lockstep";
 
 export const categories = pgTable("categories", {

@@ -1,4 +1,4 @@
-/** A customer. The shop window has none, and insights sees nobody's address. */
+/** A customer. Only the replica `insights` gets customers, with masked names, email addresses and phone numbers. */
 import {
   bigint,
   date,

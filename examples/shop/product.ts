@@ -1,4 +1,4 @@
-/** The example entity. To add your own entity, copy this file and write one migration per database. */
+/** A product: the example to copy for an entity of your own. `lockstep generate` writes its migrations. */
 import {
   bigint,
   defineEntity,
@@ -35,7 +35,6 @@ export const products = pgTable("products", {
   version: bigint({ mode: "number" }).notNull(),
 });
 
-/** The product of a shop. */
 export const product = defineEntity(products, {
   name: "product",
   version: "version",

@@ -9,7 +9,7 @@ export const fillVerb = (project: Project): Command =>
   verb(
     "fill",
     "sends rows to replicas that never got them, such as a new replica; does nothing when none lacks any; " +
-      "exit status 1 when a replica is not whole yet",
+      "exit status 1 while a replica still lacks rows",
   )
     .option(
       "--rate <rows>",

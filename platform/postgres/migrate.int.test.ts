@@ -71,3 +71,9 @@ test("an unreachable database is an error", async () => {
   url = "postgres://lockstep@127.0.0.1:9/none";
   expect(await failure([first])).toContain("ECONNREFUSED");
 });
+
+test("a database with other first migrations is refused, and stays as it is", async () => {
+  await migrate(url, [first], logger);
+  expect(await failure([second])).toContain("belongs to another part of Lockstep: it lacks the migration 0002-second");
+  expect(await rows()).toEqual([1]);
+});

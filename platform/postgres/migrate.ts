@@ -1,6 +1,7 @@
 /**
  * Schema migrations: numbered SQL files, forward only, each runs once. Several processes may migrate at the same time.
  */
+import { UserError } from "../../contracts/errors.ts";
 import type { Migration } from "../../contracts/project.ts";
 import type { Logger } from "../../observability/logger.ts";
 import { connectDedicated, type Sql } from "./connect.ts";
@@ -14,16 +15,19 @@ export const MIGRATION_LOCK = 1_280_262_988;
 const LOCK_TIMEOUT = "60s";
 
 /**
- * Runs the migrations that have not run yet, in the given order, each in its own transaction. Writes nothing when all have run: a service
- * also starts on a read-only database.
+ * Runs the migrations that have not run yet, in the given order, each in its own transaction. Writes nothing when all
+ * have run: a service also starts on a read-only database.
  *
+ * @throws {UserError} when the database has other first migrations: a source is no replica, and a replica is no source.
  * @throws {Error} when the database cannot be reached; when a lock cannot be acquired within {@link LOCK_TIMEOUT}; when
  * a migration fails (its transaction is rolled back); when a migration that ran before has other content now.
  */
 export async function migrate(url: string, migrations: readonly Migration[], logger: Logger): Promise<void> {
   const sql = connectDedicated(url, "lockstep-migrate");
   try {
-    if (pendingOf(migrations, await readApplied(sql)).length === 0) return;
+    const applied = await readApplied(sql);
+    rejectOtherPart(migrations, applied);
+    if (pendingOf(migrations, applied).length === 0) return;
     // Another process may have migrated before this one got the lock, so what has run is read again.
     for (const { name, sql: text, checksum } of pendingOf(migrations, await lockAndReadApplied(sql))) {
       // `begin` is safe here: nothing else uses this connection, and any error closes it.
@@ -36,6 +40,15 @@ export async function migrate(url: string, migrations: readonly Migration[], log
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** Every database gets its first migration first. */
+function rejectOtherPart([first]: readonly Migration[], applied: ReadonlyMap<string, string>): void {
+  if (!first || applied.size === 0 || applied.has(first.name)) return;
+  throw new UserError(
+    `the database belongs to another part of Lockstep: it lacks the migration ${first.name} and has others. ` +
+      "The source and each replica need a database of their own",
+  );
 }
 
 /** A migration that has not run yet. */

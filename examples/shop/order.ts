@@ -46,7 +46,16 @@ const orderLines = pgTable(
   (t) => [primaryKey({ columns: [t.orderNumber, t.line] })],
 );
 
-const lines = child(orderLines, { parentKey: ["orderNumber"], rules: { quantity: (quantity) => quantity.min(1) } });
+const lines = child(orderLines, {
+  parentKey: ["orderNumber"],
+  rules: { quantity: (quantity) => quantity.min(1), unitPrice: (price) => price.nonNegative() },
+});
+
+/** Counts in cents, because JavaScript's numbers round: "19.90" twice is "39.80". */
+function totalOf(ordered: readonly { readonly quantity: number; readonly unitPrice: string }[]): string {
+  const cents = ordered.reduce((sum, l) => sum + BigInt(l.quantity) * BigInt(l.unitPrice.replace(".", "")), 0n);
+  return `${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
+}
 
 export const order = defineEntity(aggregate(orders, { lines }), {
   name: "order",
@@ -54,11 +63,7 @@ export const order = defineEntity(aggregate(orders, { lines }), {
   replicas: {
     insights: {
       omit: ["note"],
-      derive: {
-        total: field.numeric(14, 2, (o) =>
-          o.lines.reduce((sum, l) => sum + l.quantity * Number(l.unitPrice), 0).toFixed(2),
-        ),
-      },
+      derive: { total: field.numeric(14, 2, (o) => totalOf(o.lines)) },
     },
   },
 });

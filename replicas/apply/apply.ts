@@ -5,12 +5,12 @@
  */
 
 import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
+import { quotedName } from "../../contracts/entity/table.ts";
 import { LockstepError } from "../../contracts/errors.ts";
 import type { RoutedEvent } from "../../contracts/routed-event.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { codeOf, isReadOnly, isRejected } from "../../platform/postgres/errors.ts";
-import { quoted } from "../quoted.ts";
 import type { ReplicaTable } from "../table.ts";
 import { type Rejection, TableRejectsError, type TableTest } from "./rejection-tracker.ts";
 
@@ -61,7 +61,7 @@ export async function applyChanges(
   changes: readonly Change[],
   guard: CacheGuard,
 ): Promise<ApplyResult> {
-  const statement = `select id, version from lockstep.${quoted(await table.applyFunction(database))}(${PARAMETERS})`;
+  const statement = `select id, version from lockstep.${quotedName(await table.applyFunction(database))}(${PARAMETERS})`;
   const documents = changes.filter(hasDocument).map((change) => table.rowOf(change));
   const rows = await query<ReportedRow>(database, table, statement, parametersOf(changes, documents, guard));
   return { ...reportedRows(rows), rejected: new Map() };

@@ -2,11 +2,11 @@
 import type { CacheEntry } from "../../contracts/cache-entry.ts";
 import type { Document, EntityId, Version } from "../../contracts/entity/document.ts";
 import { keyComponents } from "../../contracts/entity/key.ts";
+import { quotedName } from "../../contracts/entity/table.ts";
 import { RequestError } from "../../contracts/errors.ts";
 import { listText } from "../../platform/postgres/connect.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 import { codeOf, isUnavailable } from "../../platform/postgres/errors.ts";
-import { quoted } from "../quoted.ts";
 import type { ReplicaTable, TableQueries } from "../table.ts";
 
 /** A schema, table or function is missing: the database is not migrated yet. */
@@ -28,7 +28,7 @@ export class Rows {
     private readonly table: ReplicaTable,
   ) {
     this.entity = table.description.entity.name;
-    this.keyColumns = table.description.options.key.map((column) => `t.${quoted(column)}`);
+    this.keyColumns = table.description.options.key.map((column) => `t.${quotedName(column)}`);
   }
 
   /**
@@ -60,7 +60,7 @@ export class Rows {
     const { keyColumns, table } = this;
     const isKey = keyColumns.map((column, i) => `${column} = $${i + 3}::text::${keyTypes[i]}`).join(" and ");
     const version =
-      table.versionColumn === null ? "v.version" : `coalesce(t.${quoted(table.versionColumn)}, v.version)`;
+      table.versionColumn === null ? "v.version" : `coalesce(t.${quotedName(table.versionColumn)}, v.version)`;
     return `
       select case when ${keyColumns[0]} is not null then to_jsonb(t)::text end as row, ${version} as version
       from (select) as required left join (${rows}) as t on ${isKey}

@@ -1,6 +1,6 @@
 /** The statement that writes one batch of a rebuild: versions, rows, and the position in the log. */
+import { quotedName } from "../../../contracts/entity/table.ts";
 import { batchParameters, type Change, hasDocument } from "../../apply/apply.ts";
-import { quoted } from "../../quoted.ts";
 import type { NewTable } from "./tables.ts";
 
 /** Where a batch ends in the log. */
@@ -20,7 +20,7 @@ interface FilledUpTo {
  */
 export const fillStatement = ({ apply }: NewTable): string => `
   with applied as (
-    select count(*) from lockstep_next.${quoted(apply)}($1::text::text[], $2::text::bigint[], $3::text::boolean[],
+    select count(*) from lockstep_next.${quotedName(apply)}($1::text::text[], $2::text::bigint[], $3::text::boolean[],
       $4::text::bigint[], $5::text::json, $6::text::text[], null, null)
   )
   insert into lockstep_next.positions (topic, "partition", next_offset, at, topic_id)

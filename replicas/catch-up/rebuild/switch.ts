@@ -1,11 +1,11 @@
 /** Replaces the live tables by the new ones, in one transaction. Readers and applies only wait for a moment. */
 import type { TransactionSql } from "postgres";
 import type { EntityDeclaration } from "../../../contracts/entity/declaration.ts";
+import { quotedName, quotedTable } from "../../../contracts/entity/table.ts";
 import { sleep } from "../../../platform/async/sleep.ts";
 import { listText, type Sql } from "../../../platform/postgres/connect.ts";
 import { isLockTimeout } from "../../../platform/postgres/errors.ts";
 import { LEASE_MS } from "../../cache/epoch.ts";
-import { qualified, quoted } from "../../quoted.ts";
 import { keepTombstones, lossText, measureLoss } from "./account.ts";
 import {
   hasOldTables,
@@ -82,9 +82,9 @@ async function replaceTables(sql: TransactionSql, options: SwitchOptions): Promi
   if (!keepOldest) await sql`create schema lockstep_old`;
   const versions = { live: { schema: "lockstep", name: "versions" }, name: "versions" };
   for (const { live, name } of [...relations.filter(({ isMerged }) => !isMerged), versions]) {
-    const table = qualified(live.schema, live.name);
+    const table = quotedTable(live);
     await sql.unsafe(keepOldest ? `drop table ${table}` : `alter table ${table} set schema lockstep_old`);
-    await sql.unsafe(`alter table lockstep_next.${quoted(name)} set schema ${quoted(live.schema)}`);
+    await sql.unsafe(`alter table lockstep_next.${quotedName(name)} set schema ${quotedName(live.schema)}`);
   }
   await sql`insert into lockstep.positions select * from lockstep_next.positions
     on conflict (topic, "partition") do update
@@ -102,7 +102,7 @@ async function replaceTables(sql: TransactionSql, options: SwitchOptions): Promi
  */
 async function mergeTables(sql: TransactionSql, relations: readonly NewRelation[]): Promise<void> {
   const parametersOf = ({ live, name, key }: NewRelation) =>
-    sql`${qualified(live.schema, live.name)}::text::regclass, ${qualified(NEW_SCHEMA, name)}::text::regclass,
+    sql`${quotedTable(live)}::text::regclass, ${quotedTable({ schema: NEW_SCHEMA, name })}::text::regclass,
       ${listText(key)}::text::text[]`;
   for (const relation of relations)
     await sql`select lockstep.merge_rows(${parametersOf(relation)}, ${listText(relation.columns)}::text::text[])`;

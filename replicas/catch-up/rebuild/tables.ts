@@ -1,9 +1,9 @@
 /** Creates the new tables of a replica in schema `lockstep_next`. The replaced ones go to schema `lockstep_old`. */
 import type { TransactionSql } from "postgres";
+import { quotedTable } from "../../../contracts/entity/table.ts";
 import { UserError } from "../../../contracts/errors.ts";
 import type { Sql } from "../../../platform/postgres/connect.ts";
 import { listText } from "../../../platform/postgres/connect.ts";
-import { qualified } from "../../quoted.ts";
 import type { ReplicaTable } from "../../table.ts";
 import { copyGrants, copyIndexes, copyStorage, copyTriggers } from "./copy-properties.ts";
 
@@ -103,7 +103,7 @@ async function createTables(
   for (const [table, ofTable] of relations) {
     for (const { live, name, key } of ofTable) {
       await sql.unsafe(
-        `create table if not exists ${qualified(NEW_SCHEMA, name)} (like ${qualified(live.schema, live.name)} including all excluding indexes)`,
+        `create table if not exists ${quotedTable({ schema: NEW_SCHEMA, name })} (like ${quotedTable(live)} including all excluding indexes)`,
       );
       await copyStorage(sql, live, name);
       await copyIndexes(sql, live, name, { key });
@@ -124,10 +124,13 @@ async function createApply(
 ): Promise<string | undefined> {
   const ofNext = {
     ...options,
-    children: options.children.map((child, i) => ({ ...child, relation: qualified(NEW_SCHEMA, children[i]!.name) })),
+    children: options.children.map((child, i) => ({
+      ...child,
+      relation: quotedTable({ schema: NEW_SCHEMA, name: children[i]!.name }),
+    })),
   };
   const [row] = await sql<{ name: string }[]>`
-    select lockstep.replicate_next(${qualified(NEW_SCHEMA, own!.name)}::text::regclass, ${entity.name}::text,
+    select lockstep.replicate_next(${quotedTable({ schema: NEW_SCHEMA, name: own!.name })}::text::regclass, ${entity.name}::text,
       ${JSON.stringify(ofNext)}::text::jsonb) as name`;
   const others = await sql`
     select from pg_proc where pronamespace = 'lockstep_next'::regnamespace
@@ -146,7 +149,7 @@ export async function finishTables(sql: Sql, tables: readonly NewTable[]): Promi
       await copyIndexes(sql, live, name, "others");
       await copyGrants(sql, live, name);
     }
-    await sql.unsafe(`analyze ${qualified(NEW_SCHEMA, name)}`);
+    await sql.unsafe(`analyze ${quotedTable({ schema: NEW_SCHEMA, name })}`);
   }
   await copyGrants(sql, { schema: "lockstep", name: "versions" }, "versions");
   await sql`analyze lockstep_next.versions`;
@@ -235,7 +238,7 @@ async function liveTable(sql: Sql, relation: string): Promise<NewRelation["live"
 
 async function hasOwnColumns(sql: Sql, { live, columns }: Pick<NewRelation, "live" | "columns">): Promise<boolean> {
   const own = await sql`
-    select from pg_attribute where attrelid = ${qualified(live.schema, live.name)}::text::regclass
+    select from pg_attribute where attrelid = ${quotedTable(live)}::text::regclass
       and attnum > 0 and not attisdropped and attgenerated = '' and attname <> all (${listText(columns)}::text::text[])`;
   return own.length > 0;
 }
@@ -245,7 +248,7 @@ async function dropChangedTables(sql: Sql, relations: readonly NewRelation[]): P
   const shapeOf = async (schema: string, name: string) => {
     const [row] = await sql<{ shape: string | null }[]>`
       select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attname) as shape from pg_attribute
-      where attrelid = to_regclass(${qualified(schema, name)}) and attnum > 0 and not attisdropped`;
+      where attrelid = to_regclass(${quotedTable({ schema, name })}) and attnum > 0 and not attisdropped`;
     return row!.shape;
   };
   const own = ["versions", "positions"].map((name) => ({ live: { schema: "lockstep", name }, name }));
@@ -260,7 +263,7 @@ async function dropChangedTables(sql: Sql, relations: readonly NewRelation[]): P
  * would report rows that are not new. Without its row security, the new table would show all rows to everyone.
  */
 async function dependentsOf(sql: Sql, schema: string, table: string): Promise<string[]> {
-  const live = qualified(schema, table);
+  const live = quotedTable({ schema, name: table });
   const objects = await sql<{ name: string }[]>`
     select 'trigger ' || tgname as name from pg_trigger where tgrelid = ${live}::text::regclass and not tgisinternal and tgtype & 3 <> 3
     union all

@@ -11,7 +11,7 @@ export interface MigrateBesideWritersOptions {
   readonly onApplied: (name: string) => void;
   /** Called when a migration did not get a lock. @param attempt from 1. */
   readonly onWait: (name: string, attempt: number) => void;
-  /** Longest time that one migration is repeated for. */
+  /** Longest time that one migration is repeated for, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -28,6 +28,8 @@ export class MigrationLockTimeoutError extends Error {
 
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK_DETECTED = "40P01";
+/** Longest wait for another process that migrates, and for a lock of a migration that sets no `lock_timeout`. */
+const LOCK_TIMEOUT = "5s";
 /** Writers get through between two attempts. */
 const RETRY_MS = { min: 50, max: 250 };
 
@@ -45,6 +47,7 @@ export async function migrateBesideWriters(
 ): Promise<void> {
   const session = connectDedicated(url, "lockstep-migrate");
   try {
+    await session`select set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;
     await session`select set_config('search_path', 'public', false) where current_schema() = 'lockstep'`;
     for (const migration of pendingOf(migrations, await readApplied(session)))
       await repeat(migration.name, options, () => applyOnce(session, migration));

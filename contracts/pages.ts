@@ -1,5 +1,5 @@
 /** Pages of a list. A cursor names an id, so inserted and deleted rows do not shift the next page. Pure. */
-import { type EntityId, ID_PATTERN } from "./entity/document.ts";
+import type { EntityId } from "./entity/document.ts";
 import { type KeyedEntity, readKey } from "./entity/key.ts";
 import { RequestError } from "./errors.ts";
 
@@ -15,26 +15,30 @@ interface PageRequest {
   readonly limit: number;
 }
 
-/** True for a UUID in lower case. The ids of most entities are UUIDs. */
-export const isId = (text: string): boolean => ID_PATTERN.test(text);
-
 /**
- * Reads the query parameters `limit` and `cursor`.
+ * Reads the query parameters `limit` and `cursor` of a list of entities.
  *
- * @param entity of the list. Without it, its ids are UUIDs.
- * @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE_SIZE}, and for a cursor that no page
- * returned.
+ * @throws {RequestError} MALFORMED as {@link parseLimit}, and for a cursor that no page returned.
  */
-export function parsePageRequest(query: Readonly<Record<string, string>>, entity?: KeyedEntity): PageRequest {
-  const limit = Number(query.limit ?? DEFAULT_PAGE_SIZE);
-  if (!/^\d{1,3}$/.test(query.limit ?? "1") || limit < 1 || limit > MAX_PAGE_SIZE)
-    throw malformed("limit", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
+export function parsePageRequest(query: Readonly<Record<string, string>>, entity: KeyedEntity): PageRequest {
+  const limit = parseLimit(query.limit);
   if (query.cursor === undefined) return { after: undefined, limit };
   const after = Buffer.from(query.cursor, "base64url").toString();
   const isCanonical = Buffer.from(after).toString("base64url") === query.cursor;
-  if (!isCanonical || !(entity ? readKey(entity, after) === after : isId(after)))
-    throw malformed("cursor", "must be the nextCursor of a page");
+  if (!isCanonical || readKey(entity, after) !== after) throw malformed("cursor", "must be the nextCursor of a page");
   return { after, limit };
+}
+
+/**
+ * Reads the query parameter `limit`. Missing: {@link DEFAULT_PAGE_SIZE}.
+ *
+ * @throws {RequestError} MALFORMED for a limit outside 1 to {@link MAX_PAGE_SIZE}.
+ */
+export function parseLimit(text: string | undefined): number {
+  const limit = Number(text ?? DEFAULT_PAGE_SIZE);
+  if (!/^\d{1,3}$/.test(text ?? "1") || limit < 1 || limit > MAX_PAGE_SIZE)
+    throw malformed("limit", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
+  return limit;
 }
 
 const malformed = (parameter: string, detail: string) =>
@@ -46,12 +50,12 @@ const malformed = (parameter: string, detail: string) =>
  * Makes a page of rows.
  *
  * @param rows up to `limit` + 1 rows. The last one shows that there is a next page.
- * @param idOf the id of an item. Default: its member `id`.
+ * @param idOf the id of an item.
  */
 export function toPage<T extends object>(
   rows: readonly T[],
   limit: number,
-  idOf: (item: T) => EntityId = (item) => String((item as { readonly id?: unknown }).id),
+  idOf: (item: T) => EntityId,
 ): { items: readonly T[]; nextCursor: string | null } {
   const items = rows.slice(0, limit);
   const last = rows.length > limit ? items.at(-1) : undefined;

@@ -15,14 +15,14 @@ import type { Document, EntityId } from "./document.ts";
 export interface KeyedEntity {
   readonly name: string;
   /** Members of the primary key, in its order. */
-  readonly key?: readonly string[];
-  readonly fields: Readonly<Record<string, object>>;
+  readonly key: readonly string[];
+  readonly fields: Readonly<Record<string, KeyField>>;
 }
 
 /** What is needed of the declaration of a field. */
 interface KeyField {
   /** PostgreSQL's name of the type. */
-  readonly type?: string;
+  readonly type: string;
   /** Of a domain: the type that it is made of. */
   readonly baseType?: string;
 }
@@ -122,9 +122,9 @@ const partsByEntity = new WeakMap<KeyedEntity, readonly Part[]>();
 function componentsOf(entity: KeyedEntity): readonly Part[] {
   let parts = partsByEntity.get(entity);
   if (!parts) {
-    parts = (entity.key ?? ["id"]).map((member) => {
-      const field: KeyField | undefined = entity.fields[member];
-      const type = baseNameOf(field?.baseType ?? field?.type ?? "uuid");
+    parts = entity.key.map((member) => {
+      const { type: own, baseType = own } = entity.fields[member]!;
+      const type = baseNameOf(baseType);
       return { member, normalize: normalizers[type] ?? storable, ignoresCase: type === "citext" };
     });
     partsByEntity.set(entity, parts);
@@ -177,14 +177,14 @@ const citext: Normalize = (text) => storable(text)?.replace(/[A-Z]+/g, (letters)
 const fold = (text: string): string => text.toUpperCase().toLowerCase().normalize("NFC");
 
 const FRACTION = "(?:\\.\\d{1,6})?";
-const DATE = "\\d{4,6}-\\d\\d-\\d\\d";
+const DATE = "\\d{4,7}-\\d\\d-\\d\\d";
 const TIME = `\\d\\d:\\d\\d:\\d\\d${FRACTION}`;
 const INFINITE = /^-?infinity$/;
 
 /** PostgreSQL prints no zeros at the end of a fraction. */
 const trimFraction = (text: string): string => text.replace(/(\.\d*?)0+(?!\d)/, "$1").replace(/\.(?!\d)/, "");
 
-/** Converts ISO 8601 to PostgreSQL's text of a timestamp in UTC. @param zone what PostgreSQL prints as the time zone. */
+/** Converts ISO 8601 to PostgreSQL's text of a timestamp in UTC. @param zone as PostgreSQL prints it. */
 const timestamp = (zone: "" | "+00"): Normalize => {
   const suffix = zone === "" ? "" : "(?:Z|\\+00(?::00)?)";
   const pattern = new RegExp(`^(${DATE})[ T](${TIME})${suffix}( BC)?$`);

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { isDeadLetterName } from "../../../contracts/dead-letter.ts";
 import { RequestError } from "../../../contracts/errors.ts";
-import { parsePageRequest } from "../../../contracts/pages.ts";
+import { parseLimit } from "../../../contracts/pages.ts";
 import type { Project } from "../../../contracts/project.ts";
 import type { Connections } from "../../../operations/connect.ts";
 import { type DeadLetterState, deadLetterStates } from "../../../operations/dead-letters/dead-letter-index.ts";
@@ -44,7 +44,7 @@ export function addReads(app: Hono, { connections, project, monitor, about }: Re
   });
   app.get("/api/entities/:plural", async (c) => {
     const entity = findEntity(project, c.req.param("plural"));
-    const { limit } = parsePageRequest(c.req.query());
+    const limit = parseLimit(c.req.query("limit"));
     return c.json({ items: await toHttpError(() => newestEntities(connections.source(), entity, limit)) });
   });
   addDeadLetters(app, { connections, project });
@@ -62,7 +62,7 @@ function addDeadLetters(app: Hono, deps: Pick<ReadDeps, "connections" | "project
         `state must be all or one of ${deadLetterStates.join(", ")}; it is ${state.slice(0, 100)}.`,
       );
     const all = [...(await find()).values()];
-    const max = parsePageRequest(limit ? { limit } : {}).limit;
+    const max = parseLimit(limit || undefined);
     // `newest` is for the page: the last `limit` items, newest first, without a cursor.
     if (newest !== undefined) {
       const { items, counts } = paginate(all, state, Math.max(1, all.length));

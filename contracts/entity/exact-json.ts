@@ -1,7 +1,7 @@
 /**
- * JSON without a loss of digits. A number of JavaScript has 15 digits and no trailing zeros; a number of `jsonb` has any
- * number of both. Numbers that JavaScript would change become `JSON.rawJSON` objects, which `JSON.stringify` writes as
- * they were (ECMAScript 2026).
+ * JSON without a loss of digits. A number of JavaScript has 15 digits and no trailing zeros; a number of `jsonb` has
+ * any number of both. Numbers that JavaScript would change become `JSON.rawJSON` objects, which `JSON.stringify` writes
+ * as they were (ECMAScript 2026).
  */
 
 /** A number as its text spells it. */
@@ -21,10 +21,10 @@ export const isRawNumber = (value: unknown): value is RawNumber => json.isRawJSO
 export const rawNumber = (digits: string): RawNumber => json.rawJSON(digits);
 
 /**
- * Finds a text that may have a number which JavaScript would change: of 16 or more digits, with a zero at the end of its
- * decimals, with an exponent, or a negative zero. Inside a text of JSON it also finds things that look like one.
+ * Finds a text that may have a number which JavaScript would change: of 16 or more digits, with a zero at the end of
+ * its decimals, with an exponent, or a negative zero. Inside a text of JSON it also finds things that look like one.
  */
-const INEXACT = /(?:":|[,[])\s*(?:-?(?:\d+\.\d*0(?!\d)|[\d.]{16}|[\d.]+[eE])|-0(?![\d.]))/;
+const INEXACT = /(?:"\s*:|[,[])\s*(?:-?(?:\d+\.\d*0(?!\d)|[\d.]{16}|[\d.]+[eE])|-0(?![\d.]))/;
 
 /**
  * Parses JSON and keeps every digit.
@@ -40,8 +40,7 @@ export const parseExact = (text: string): unknown =>
 const LONG_NUMBER = /[\d.]{16}/;
 
 /**
- * Parses JSON and keeps the digits of numbers with 16 or more. Zeros at the end of shorter numbers may be
- * lost.
+ * Parses JSON and keeps the digits of numbers with 16 or more. Zeros at the end of shorter numbers may be lost.
  *
  * @throws {SyntaxError} for a text that is not JSON.
  */
@@ -62,8 +61,8 @@ export function toPlainNumbers(value: unknown): unknown {
 }
 
 /**
- * True for a value that JSON has and PostgreSQL's `jsonb` stores: no text in it has U+0000 or a lone surrogate. It walks
- * without recursion, since `jsonb` may be nested deeper than a stack.
+ * True for a value that JSON has and PostgreSQL's `jsonb` stores: no text in it has U+0000 or a lone surrogate. It
+ * walks without recursion, since `jsonb` may be nested deeper than a stack.
  */
 export function isJsonbValue(value: unknown): boolean {
   const pending: unknown[] = [value];

@@ -19,7 +19,7 @@ const { json } = fc.letrec<{ json: string }>((tie) => ({
     fc.array(tie("json"), { maxLength: 4 }).map((items) => `[${items.join(",")}]`),
     fc
       .array(tie("json"), { maxLength: 4 })
-      .map((items) => `{${items.map((item, i) => `"m${i}": ${item}`).join(", ")}}`),
+      .map((items) => `{${items.map((item, i) => `"m${i}"${i % 2 ? " " : ""}: ${item}`).join(", ")}}`),
   ),
 }));
 

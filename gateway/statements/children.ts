@@ -5,16 +5,7 @@
  */
 import type { ChildDeclaration, EntityDeclaration } from "../../contracts/entity/declaration.ts";
 import { quotedName, quotedTable } from "../../contracts/entity/table.ts";
-import {
-  databaseDefault,
-  givenValue,
-  hasKey,
-  type KeyColumn,
-  keyColumns,
-  keyValuesOf,
-  literal,
-  rowAsJson,
-} from "./expressions.ts";
+import { databaseDefault, givenValue, hasKey, keyColumns, keyValuesOf, literal, rowAsJson } from "./expressions.ts";
 
 type Parent = Pick<EntityDeclaration, "fields" | "key" | "children">;
 
@@ -48,7 +39,7 @@ export const deleteChildren = (entity: Parent): string[] => [
   "select null::jsonb",
 ];
 
-/** An SQL expression: an object that has the rows of each child by its member. @param id of the parent, an expression. */
+/** An SQL expression: an object that has the rows of each child by its member. @param id of the parent, as SQL. */
 export const childrenOf = (entity: Parent, id: string): string =>
   `jsonb_build_object(${Object.entries(entity.children)
     .map(([member, child]) => `${literal(member)}, ${rowsOf(entity, child, id)}`)
@@ -74,12 +65,8 @@ const collation = ({ fields }: ChildDeclaration, column: string): string =>
 
 /** Condition: the child belongs to the parent with this id. */
 function belongsTo({ fields, key }: Parent, child: ChildDeclaration, id: string): string {
-  const columns = child.parentKey.map(
-    (member): Pick<KeyColumn, "column"> => ({
-      column: quotedName(child.fields[member]!.column),
-    }),
-  );
-  return hasKey(columns as KeyColumn[], "child", keyValuesOf(keyColumns(fields, key), id));
+  const columns = child.parentKey.map((member) => ({ column: quotedName(child.fields[member]!.column) }));
+  return hasKey(columns, "child", keyValuesOf(keyColumns(fields, key), id));
 }
 
 function childSql(entity: Parent, member: string, child: ChildDeclaration): ChildSql {

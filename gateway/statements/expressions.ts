@@ -69,7 +69,7 @@ export const keyValuesOf = (key: readonly KeyColumn[], id: string): string[] =>
   });
 
 /** Condition: the row has the key whose values are these. */
-export const hasKey = (key: readonly KeyColumn[], row: string, values: readonly string[]): string =>
+export const hasKey = (key: readonly Pick<KeyColumn, "column">[], row: string, values: readonly string[]): string =>
   key.map(({ column }, i) => `${row}.${column} = ${values[i]}`).join(" and ");
 
 /** Arguments of one `jsonb_build_object`: PostgreSQL allows 100. */
@@ -91,8 +91,8 @@ export function rowAsJson(fields: Fields, row: string): string {
 }
 
 /**
- * The same by `to_jsonb(row)`, which takes some 10 µs less, where no declared type needs more. The owner of a table with
- * a column for Lockstep's version has no undeclared columns that `to_jsonb` could fail to convert.
+ * The same by `to_jsonb(row)`, which takes some 10 µs less, where no declared type needs more. The owner of a table
+ * with a column for Lockstep's version has no undeclared columns that `to_jsonb` could fail to convert.
  */
 export function ownRowAsJson(fields: Fields, row: string): string {
   const all = Object.values(fields);

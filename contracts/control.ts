@@ -1,6 +1,6 @@
 /**
- * The topic `lockstep.control`: the commands of operators to the stream and replicas, and the source that owns the log's
- * topics. The newest record of a key counts.
+ * The topic `lockstep.control`: the commands of operators to the stream and replicas, and the source that owns the
+ * log's topics. The newest record of a key counts.
  */
 import { z } from "zod";
 

@@ -1,6 +1,6 @@
 /**
- * A project: what Lockstep keeps in step. Its file `lockstep.config.ts` default-exports {@link defineProject}. A process
- * loads the file once and passes the project on; no other code imports an entity.
+ * A project: what Lockstep keeps in step. Its file `lockstep.config.ts` default-exports {@link defineProject}. A
+ * process loads the file once and passes the project on; no other code imports an entity.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -36,8 +36,8 @@ export interface Project {
   readonly replicaNames: readonly string[];
   readonly migrations: ProjectMigrations;
   /**
-   * Folder of the project: the parent of its migrations, else of the file that was loaded. Relative paths of the project
-   * start there.
+   * Folder of the project: the parent of its migrations, else of the file that was loaded. Relative paths of the
+   * project start there.
    */
   readonly folder: string;
 }

@@ -1,4 +1,7 @@
-/** Every topic as data. Each name has the project's namespace as its prefix, if there is one. A test compares it with the diagram in ARCHITECTURE.md. */
+/**
+ * Every topic as data. Each name has the project's namespace as its prefix, if there is one. A test compares the topics
+ * with the diagram in ARCHITECTURE.md.
+ */
 import type { EntityDeclaration } from "./entity/declaration.ts";
 import { type Namespaced, qualify } from "./project.ts";
 

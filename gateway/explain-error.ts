@@ -34,9 +34,9 @@ export interface FailedWrite {
 }
 
 /**
- * @returns a RequestError where the client can act: CONFLICT for a unique value that is taken and for a row that another
- * entity refers to, INVALID for a value that the declaration allows and the table does not, with the member where
- * PostgreSQL names it, REJECTED for a rule of the database's owner, with the rule's message, UNAVAILABLE for an
+ * @returns a RequestError where the client can act: CONFLICT for a unique value that is taken and for a row that
+ * another entity refers to, INVALID for a value that the declaration allows and the table does not, with the member
+ * where PostgreSQL names it, REJECTED for a rule of the database's owner, with the rule's message, UNAVAILABLE for an
  * unavailable or read-only database. Any other error is a bug and is returned unchanged.
  */
 export function explainError(error: unknown, entity: EntityDeclaration, write: FailedWrite = {}): unknown {
@@ -49,7 +49,8 @@ export function explainError(error: unknown, entity: EntityDeclaration, write: F
     const explained = referenceViolation(error as Partial<PostgresError>, entity, write);
     if (explained) return explained;
   }
-  // PostgreSQL, appendix A: data exceptions, integrity constraint violations, and a value that is too large for an index.
+  // PostgreSQL, appendix A: data exceptions, integrity constraint violations, and a value that is too large for an
+  // index.
   if (/^(22|23|54000)/.test(code))
     return new RequestError("INVALID", rule ?? "The database does not accept these values.", {
       violations: violations(error as Partial<PostgresError>, entity, write),

@@ -19,8 +19,8 @@ export interface PreparedWrite {
 /** The answer of a statement to one write. */
 export interface WriteRow {
   /**
-   * The row after the change, or the deleted row. A text for an entity whose numbers need all of their digits. Null: the
-   * write changed nothing.
+   * The row after the change, or the deleted row. A text for an entity whose numbers need all of their digits. Null:
+   * the write changed nothing.
    */
   readonly doc: Record<string, unknown> | string | null;
   /** For an update or a delete: the version before it. Null: there was no row. */

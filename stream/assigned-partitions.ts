@@ -82,8 +82,8 @@ export class AssignedPartitions {
   }
 
   /**
-   * Takes the partitions over at once, so that their first event does not wait for the takeover. Processes what the last
-   * owner had not remembered: no event may follow that would do it.
+   * Takes the partitions over at once, so that their first event does not wait for the takeover. Processes what the
+   * last owner had not remembered: no event may follow that would do it.
    */
   onAssigned(assigned: readonly TopicPartition[]): void {
     for (const { topic, partition } of assigned) {

@@ -30,7 +30,7 @@ export function reject(reason: Reason, detail: string, cause?: unknown): Rejecti
   return new Rejection(reason, detail, [own.stack ?? detail, ...causeFrames].join("\n"));
 }
 
-/** Makes the rejection for an unexpected error: a bug in Lockstep, or in a declaration's filter or projection. */
+/** Makes the rejection for an unexpected error: a bug in Lockstep, or in a declaration's filter, projection or mask. */
 export function internalRejection(error: unknown): Rejection {
   const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
   return new Rejection("internal", message, stack);

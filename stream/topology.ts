@@ -60,8 +60,8 @@ export class Topology {
   }
 
   /**
-   * Takes the partition over, and processes what comes before the group's committed offset and is not processed yet. The
-   * last owner had stored the outputs and had not flushed the versions.
+   * Takes the partition over, and processes what comes before the group's committed offset and is not processed yet.
+   * The last owner had stored the outputs and had not flushed the versions.
    *
    * @throws {Error} as {@link Topology.process}, or when the brokers are unavailable.
    */

@@ -47,8 +47,8 @@ const typed = customType<{ data: string; config: { readonly type: string } }>({
 });
 
 /**
- * A column of any type, whose document value is PostgreSQL's text: `citext`, `bytea`, `int4range`, `money`, `tsvector`, a
- * composite, a type of an extension.
+ * A column of any type, whose document value is PostgreSQL's text: `citext`, `bytea`, `int4range`, `money`, `tsvector`,
+ * a composite, a type of an extension.
  *
  * @param type as SQL writes it: `pgType("bit(3)")`, `pgType("public.hstore")`.
  * @param column name of the column. Default: the name of the member.

@@ -137,7 +137,9 @@ export interface EntityDeclaration extends DocumentShape {
   readonly example?: Document;
 }
 
-/** Members that a document has for Lockstep: those of the key, and those that Lockstep sets. Each replica keeps them. */
+/**
+ * Members that a document has for Lockstep: those of the key, and those that Lockstep sets. Each replica keeps them.
+ */
 export const ownMembers = ({ key, version, createdAt, updatedAt }: DocumentShape): string[] => [
   ...new Set([...key, ...[version, createdAt, updatedAt].filter((member) => member !== undefined)]),
 ];

@@ -27,8 +27,8 @@ type AnyReplicaOptions = ReplicaOptions<never, never>;
 /**
  * Declares an entity: a table, what is private, and what each replica keeps.
  *
- * @param source a table of Drizzle with all columns that replicas or clients need, or an {@link aggregate}. Columns that
- * are not declared stay where they are.
+ * @param source a table of Drizzle with all columns that replicas or clients need, or an {@link aggregate}. Columns
+ * that are not declared stay where they are.
  * @throws {Error} for a contradiction in the declaration; the message names the entity and the member. The process then
  * does not start.
  * @example

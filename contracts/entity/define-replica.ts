@@ -17,7 +17,8 @@ type Compute = (value: unknown, document: Document) => unknown;
 /**
  * Declares a replica of an entity.
  *
- * @throws {Error} when the options name a member that the entity does not have, or leave out one that each replica needs.
+ * @throws {Error} when the options name a member that the entity does not have, or leave out one that each replica
+ * needs.
  */
 export function defineReplica(entity: EntityDeclaration, name: string, options: Options): ReplicaDeclaration {
   const where = `entity ${entity.name}: replica ${name}`;

@@ -50,7 +50,8 @@ export const field = {
   /** Any value of JSON. */
   jsonb: <D>(from: (document: D) => JsonValue): DerivedField<D, JsonValue> => ({ column: jsonb().notNull(), from }),
   /**
-   * Any column: `field.column(varchar({ length: 3 }), (p) => …)`. It allows null unless it is declared with `notNull()`.
+   * Any column: `field.column(varchar({ length: 3 }), (p) => …)`. It allows null unless it is declared with
+   * `notNull()`.
    */
   column: <D, Value>(column: PgColumnBuilderBase, from: (document: D) => Value): DerivedField<D, Value> => ({
     column,

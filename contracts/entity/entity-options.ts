@@ -79,13 +79,17 @@ export type SourceInput<S, Own extends string> = Flat<
 /** A mask of a member: one of `mask`, or a function of the value. It is not called for null. */
 type MaskOption<Document, Value> = Mask<unknown> | ((value: NonNullable<Value>, document: Document) => Value);
 
-/** What a replica keeps. @typeParam Own members that each replica has: the key of one column, the version and the times that Lockstep sets. */
+/**
+ * What a replica keeps.
+ *
+ * @typeParam Own members that each replica has: the key of one column, the version and the times that Lockstep sets.
+ */
 export interface ReplicaOptions<Document, Own extends string> {
   /** The replica keeps the entities for which this is true. Default: all. */
   readonly where?: (document: Document) => boolean;
   /**
-   * Names all members to keep. A private one is sent only when it is named here or masked. Default: all others. A key of
-   * one column, the version and the times of Lockstep are always kept; a key of more columns must be named.
+   * Names all members to keep. A private one is sent only when it is named here or masked. Default: all others. A key
+   * of one column, the version and the times of Lockstep are always kept; a key of more columns must be named.
    */
   readonly pick?: readonly Exclude<keyof Document & string, Own>[];
   /** Names members to leave out. */
@@ -146,7 +150,7 @@ export type ReplicaDocument<Document, O, Private, Own> = Flat<
     : unknown)
 >;
 
-/** Rejects members that `Shape` does not have: a misspelt option would otherwise go unnoticed. */
+/** Rejects members that `Names` does not have: a misspelt option would otherwise go unnoticed. */
 export type Only<T, Names> = { readonly [K in Exclude<keyof T, Names>]: never };
 
 /** Options of {@link defineEntity}. */
@@ -172,9 +176,9 @@ export interface EntityOptions<T extends PgTable, Private extends MemberName<T>,
   /** Members with unique values, beside the columns that the table declares with `unique()`. */
   readonly unique?: readonly MemberName<T>[];
   /**
-   * Entities that members refer to, by member. A foreign key of the table checks it: the gateway answers a missing parent
-   * with the member, and the delete of a parent that is referred to with this entity. Without a foreign key nothing
-   * checks it.
+   * Entities that members refer to, by member. A foreign key of the table checks it: the gateway answers a missing
+   * parent with the member, and the delete of a parent that is referred to with this entity. Without a foreign key
+   * nothing checks it.
    */
   readonly references?: { readonly [M in MemberName<T>]?: string };
   /** What TRUNCATE does in the source: it fails, or it deletes each entity. Default: `refuse`. */

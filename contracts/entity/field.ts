@@ -60,7 +60,9 @@ export interface Field {
   readonly readOnly: boolean;
   /** True for a column that PostgreSQL computes (`generated always as (…)`). Nothing writes it in the source. */
   readonly generated: boolean;
-  /** True when the database has a default that is not a constant: an insert without the member leaves the column out. */
+  /**
+   * True when the database has a default that is not a constant: an insert without the member leaves the column out.
+   */
   readonly hasDatabaseDefault: boolean;
   /** Value of a new entity whose client did not send the field. */
   readonly initial?: unknown;

@@ -33,8 +33,8 @@ function parsersOf({ fields, children }: Shape): Parsers {
 }
 
 /**
- * True when a row must be read by {@link parseRow} from its text: `to_jsonb(row)::text`. Otherwise any parser that keeps
- * numbers of 16 digits will do.
+ * True when a row must be read by {@link parseRow} from its text: `to_jsonb(row)::text`. Otherwise any parser that
+ * keeps numbers of 16 digits will do.
  */
 export const needsExactRows = (shape: Shape): boolean => parsersOf(shape).exactRows;
 

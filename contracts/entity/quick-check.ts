@@ -13,7 +13,9 @@ const SPECIAL = /[\0\ud800-\udfff]/;
 
 const never: QuickCheck = () => false;
 
-/** Makes the quick check of a schema. A part of the schema that has no quick form makes the check fail, which is safe. */
+/**
+ * Makes the quick check of a schema. A part of the schema that has no quick form makes the check fail, which is safe.
+ */
 export function quickCheckOf(schema: z.ZodType): QuickCheck {
   const def = schema._zod.def as unknown as Definition;
   const checks = checksOf(def);
@@ -121,7 +123,10 @@ function quickFormOf({
   }
 }
 
-/** A text that matches the pattern. A pattern with the flag g or y keeps a position between calls, so it has no quick form. */
+/**
+ * A text that matches the pattern. A pattern with the flag g or y keeps a position between calls, so it has no quick
+ * form.
+ */
 const quickPatternCheck = (pattern: RegExp): QuickCheck | undefined =>
   pattern.global || pattern.sticky ? undefined : (value) => pattern.test(value as string);
 

@@ -33,7 +33,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   varchar: "character varying",
 };
 
-/** Reads a type as a person, Drizzle or PostgreSQL writes it: `varchar (20)`, `timestamp (3) with time zone`, `int4[]`. */
+/**
+ * Reads a type as a person, Drizzle or PostgreSQL writes it: `varchar (20)`, `timestamp (3) with time zone`, `int4[]`.
+ */
 export function parseType(text: string): TypeName {
   const brackets = /(?:\s*\[\d*\])+$/.exec(text)?.[0] ?? "";
   const element = text.slice(0, text.length - brackets.length).trim();

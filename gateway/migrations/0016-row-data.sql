@@ -4,7 +4,7 @@
 -- column that can be null is {"lockstep.jsonNull": true}.
 --
 -- The expressions name columns without a table. Each is used in a subquery beside `lockstep_gone`, which has a null for
--- every named column: when the owner drops a column, the name finds the null, and his writes go on.
+-- every named column: when the owner drops a column, the name finds the null, and writes still succeed.
 
 -- How a type is written: `plain` as jsonb does; `array` as jsonb does unless a lower bound is not 1; `text` as text, of
 -- what jsonb could make; `hidden` as text, of what jsonb could fail to make.

@@ -12,7 +12,7 @@
 -- `{name}` in a template is filled in by lockstep.fill.
 
 -- Versions of rows whose table has no column for them. A row of the table without an entry has version 1: it was there
--- before capture. The entry of a deleted row stays, so that a row of the same id goes on counting.
+-- before capture. The entry of a deleted row stays, so that versions continue when the id is inserted again.
 create table lockstep.row_versions (
   entity text not null,
   id text collate "C" not null,

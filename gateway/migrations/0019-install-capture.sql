@@ -57,8 +57,8 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     schema, name, arguments, result, settings, body)
 $$;
 
--- The columns of the tables of an entity, with what their texts depend on, and the index of its key: while these are the
--- same, so are the functions.
+-- The columns of the tables of an entity, with what their texts depend on, and the index of its key: while these are
+-- the same, so are the functions.
 create function lockstep.columns_hash(entity text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   with tables as (

@@ -149,10 +149,10 @@ begin
   return found_row;
 end $$;
 
--- Sends the next rows in the order of the key, at most so many, and moves on, in one transaction: a backfill that was
--- killed continues exactly where it was. The row's lock makes two that run at once take turns. Returns the backfill's
--- row; finished_at is set when there was nothing more. The rows of a resync are marked. A row that is deleted meanwhile
--- is left out: its delete is an event of its own.
+-- Sends the next rows in the order of the key, at most `most`, and saves the position, in one transaction: a backfill
+-- that was killed continues exactly where it was. The row's lock makes concurrent backfills take turns. Returns the
+-- backfill's row; finished_at is set when there was nothing more. The rows of a resync are marked. A row that is
+-- deleted meanwhile is left out: its delete is an event of its own.
 create or replace function lockstep.backfill(entity text, most int) returns lockstep.backfills
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable

@@ -41,9 +41,9 @@ begin
   return result;
 end $$;
 
--- Runs statements one after the other, with `parents` as their $1, and returns what the last one answers. Each sees what
--- other transactions have committed before it begins, unlike the parts of one statement: the caller has locked the rows
--- that the statements depend on.
+-- Runs statements one after the other, with `parents` as their $1, and returns what the last one answers. Each sees
+-- what other transactions have committed before it begins, unlike the parts of one statement: the caller has locked the
+-- rows that the statements depend on.
 create function lockstep.in_turn(statements text[], parents jsonb) returns jsonb
 language plpgsql volatile as $$
 declare
@@ -56,8 +56,8 @@ begin
   return result;
 end $$;
 
--- Returns the version that a write makes, unless the write accepts only other versions than the one before. That version
--- was another one when the statement began: it ends as a conflict of transactions does, and runs again.
+-- Returns the version that a write makes, unless the write accepts only other versions than the one before. That
+-- version was another one when the statement began: it ends as a conflict of transactions does, and runs again.
 create function lockstep.accept_version(made bigint, accepted jsonb) returns bigint
 language plpgsql volatile as $$
 begin

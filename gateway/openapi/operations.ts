@@ -17,7 +17,9 @@ export const schemaName = ({ name }: EntityDeclaration): string => capitalize(na
 export const examplePath = (entity: EntityDeclaration, collection: string): string =>
   `${collection}/${pathSegment(exampleId(entity))}`;
 
-/** Name of the schema of a request that replaces an entity: that of a new one, unless clients choose the key of that. */
+/**
+ * Name of the schema of a request that replaces an entity: that of a new one, unless clients choose the key of that.
+ */
 export const replacementName = (entity: EntityDeclaration): string =>
   entity.key.some((member) => !entity.fields[member]!.readOnly)
     ? `${schemaName(entity)}Replacement`

@@ -1,9 +1,9 @@
 /**
  * The SQL of one entity: the files of this folder, filled in from the declaration.
  *
- * A write is part of one statement and therefore of one transaction. Its row, version, outbox row (by trigger), the rows
- * of its children and idempotency key are committed together, and a lost connection cannot leave a part of them. The
- * text is the same for every change, whatever members it has, because each text is a prepared statement in every
+ * A write is part of one statement and therefore of one transaction. Its row, version, outbox row (by trigger), the
+ * rows of its children and idempotency key are committed together, and a lost connection cannot leave a part of them.
+ * The text is the same for every change, whatever members it has, because each text is a prepared statement in every
  * connection.
  */
 import type { Field } from "../../contracts/entity/field.ts";

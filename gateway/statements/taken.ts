@@ -18,8 +18,8 @@ from requested where lockstep_taken is not null`;
 const BEFORE_ROW = { insert: 1 + 2 + 4, update: 1 + 2 + 16 };
 
 /**
- * An SQL expression: the member whose value is taken, or null. Undefined for an entity without unique members and with a
- * key that the gateway or the database makes.
+ * An SQL expression: the member whose value is taken, or null. Undefined for an entity without unique members and with
+ * a key that the gateway or the database makes.
  */
 export function takenCase(entity: StatementEntity, kind: "insert" | "update"): string | undefined {
   const { fields, key, unique } = entity;

@@ -1,10 +1,11 @@
 -- Takes: $1 a JSON list, each id once, of {id, change: columns to change, accepted: list of versions that the row may
--- have, or null for any, defaults: list of columns that get the database's default, merges: true where an object of jsonb
--- is a merge patch, children: lists that replace those of the entity}; $2 and $3 as insert.sql. Answers one row per write: id; doc, the row after the change as JSON, or null when
--- nothing was changed; version, the row's version before, or null when there was no row; taken, the member whose unique
--- value is taken (see insert.sql); written as insert.sql. A column that is not in the change keeps the value of the locked row, not the value that was read before
--- the lock. Two concurrent changes of different members are both kept. An empty change is also a write and gets the next
--- version. A row that keeps its version, or gets another key, is not captured as this change: this is an error.
+-- have, or null for any, defaults: list of columns that get the database's default, merges: true where an object of
+-- jsonb is a merge patch, children: lists that replace those of the entity}; $2 and $3 as insert.sql. Answers one row
+-- per write: id; doc, the row after the change as JSON, or null when nothing was changed; version, the row's version
+-- before, or null when there was no row; taken, the member whose unique value is taken (see insert.sql); written as
+-- insert.sql. A column that is not in the change keeps the value of the locked row, not the value that was read before
+-- the lock. Two concurrent changes of different members are both kept. An empty change is also a write and gets the
+-- next version. A row that keeps its version, or gets another key, is not captured as this change: this is an error.
 with context as materialized (
   select set_config('lockstep.contexts', $2::text, true), set_config('lock_timeout', $3::text, true){require_capture}
 ), requested as materialized (

@@ -1,5 +1,6 @@
--- Takes: $1 schema, $2 table, $3 name of a constraint or of a unique index. Answers: schema and name of its table, that of
--- the whole table when it is a partition; columns, a JSON list of the names that it compares. No row when it is unknown.
+-- Takes: $1 schema, $2 table, $3 name of a constraint or of a unique index. Answers: schema and name of its table, that
+-- of the whole table when it is a partition; columns, a JSON list of the names that it compares. No row when it is
+-- unknown.
 with violated as (
   select con.conrelid as relation, con.conkey as columns
   from pg_catalog.pg_constraint con where con.conrelid = to_regclass(format('%I.%I', $1::text, $2::text)) and con.conname = $3::text

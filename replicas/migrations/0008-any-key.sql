@@ -1,6 +1,7 @@
 -- Ids are the canonical texts of keys (contracts/entity/key.ts), so that an entity may have any key.
 
--- Rewrites the table under a lock: 5 s for a million entities on two busy cores. Table and index grow by 30 %. Processes of an earlier release stop applying, and report why.
+-- Rewrites the table under a lock: 5 s for a million entities on two busy cores. Table and index grow by 30 %.
+-- Processes of an earlier release stop applying, and report why.
 alter table lockstep.versions alter column id type text collate "C";
 
 -- Functions of earlier releases. They take ids as UUIDs, or write all columns of a table.
@@ -59,8 +60,8 @@ create function lockstep.type_name(type oid) returns text language sql stable st
   select format('%I.%I', n.nspname, t.typname) from pg_type t join pg_namespace n on n.oid = t.typnamespace where t.oid = type
 $$;
 
--- True when to_jsonb keeps every value of the type. It loses the minus of a floating-point zero, the spelling of json, and
--- types of extensions may have a cast to json.
+-- True when to_jsonb keeps every value of the type. It loses the minus of a floating-point zero, the spelling of json,
+-- and types of extensions may have a cast to json.
 create function lockstep.is_natural(type oid) returns boolean language sql stable strict as $$
   select case
     when b.typelem <> 0 and b.typlen = -1 then lockstep.is_natural(b.typelem)

@@ -1,9 +1,10 @@
 -- Apply functions for any table: any key, declared columns only, children.
 --
--- Options describe the table: {"key": columns of the key in its order, "columns": declared columns with those of the key,
--- "version": column of the version, or null, "children": [{"member", "relation", "key", "parentKey", "columns"}]}. All are names
--- of columns but "member": the member of a document that has the child rows. "key" is a child row's key within its parent,
--- "parentKey" the columns with the parent's key. "keyTypes", if given, are the declared types of the key.
+-- Options describe the table: {"key": columns of the key in its order, "columns": declared columns with those of the
+-- key, "version": column of the version, or null, "children": [{"member", "relation", "key", "parentKey", "columns"}]}.
+-- All are names of columns but "member": the member of a document that has the child rows. "key" is a child row's key
+-- within its parent, "parentKey" the columns with the parent's key. "keyTypes", if given, are the declared types of the
+-- key.
 
 -- Options with the oids of relations instead of their names, which depend on the caller's search_path.
 create function lockstep.resolve(options jsonb) returns jsonb language sql stable as $$
@@ -12,8 +13,9 @@ create function lockstep.resolve(options jsonb) returns jsonb language sql stabl
      from jsonb_array_elements(options -> 'children') as c (child)), '[]'))
 $$;
 
--- Raises LS004 when a column of the key compares in another way than the declared type: two entities whose keys differ in case
--- would be one row of citext, and one entity of citext two rows of text. A type that this database does not have is not compared.
+-- Raises LS004 when a column of the key compares in another way than the declared type: two entities whose keys differ
+-- in case would be one row of citext, and one entity of citext two rows of text. A type that this database does not
+-- have is not compared.
 create function lockstep.check_key_types(target regclass, options jsonb) returns void language plpgsql as $$
 declare
   other record;
@@ -113,8 +115,8 @@ language sql stable as $$
   from written w
 $$;
 
--- A condition that finds the rows of a relation, alias t, whose key is that of a variable's ids. One column of a type whose
--- texts need no escapes is compared with the ids themselves. A list of several columns needs `source` beside t.
+-- A condition that finds the rows of a relation, alias t, whose key is that of a variable's ids. One column of a type
+-- whose texts need no escapes is compared with the ids themselves. A list of several columns needs `source` beside t.
 create function lockstep.key_condition(relation regclass, key text[], ids text, out condition text, out source text)
 language plpgsql stable as $$
 declare
@@ -186,20 +188,23 @@ end $$;
 -- The body of a function that applies changes to a table.
 --
 -- It takes changes as lists side by side, each id once, and documents: a JSON list of the rows of those that are not
--- deleted, in the order of the ids, as objects of column and value, with child rows as lists. again names ids that are also
--- applied when their version is there already, since their row may be damaged. It returns the ids that had nothing new to
--- say, with the version that is there; and without a version the ids of rows that a trigger changed, which the cache must not
--- take from the document. All others were applied.
+-- deleted, in the order of the ids, as objects of column and value, with child rows as lists. again names ids that are
+-- also applied when their version is there already, since their row may be damaged. It returns the ids that had nothing
+-- new to say, with the version that is there; and without a version the ids of rows that a trigger changed, which the
+-- cache must not take from the document. All others were applied.
 --
--- 1. Versions first, in the order of ids, so that two appliers cannot deadlock. Whoever waits here sees, once it has the lock,
---    what the other committed. An id that is not newer is locked as well, so what is answered about it holds until the commit.
--- 2. The rows in statements of their own: they need a snapshot from after the locks. In one statement with 1, a delete that waited
---    for a concurrent insert would not see the inserted row, and leave it there.
--- 3. The rows are compared with the documents only if the table has triggers. The statement that writes also searches for them:
---    its lock keeps others from creating one. A deferred trigger may still change a row at the commit, so all rows count as changed
---    then. LS003 undoes the batch: a trigger or a rule skipped a row, or changed its key or version.
+-- 1. Versions first, in the order of ids, so that two appliers cannot deadlock. Whoever waits here sees, once it has
+--    the lock, what the other committed. An id that is not newer is locked as well, so what is answered about it holds
+--    until the commit.
+-- 2. The rows in statements of their own: they need a snapshot from after the locks. In one statement with 1, a delete
+--    that waited for a concurrent insert would not see the inserted row, and leave it there.
+-- 3. The rows are compared with the documents only if the table has triggers. The statement that writes also searches
+--    for them: its lock keeps others from creating one. A deferred trigger may still change a row at the commit, so all
+--    rows count as changed then. LS003 undoes the batch: a trigger or a rule skipped a row, or changed its key or
+--    version.
 --
--- Lists and json, not one jsonb: a row is then read once and needs no tree of its own (17 µs instead of 25 for 12 columns).
+-- Lists and json, not one jsonb: a row is then read once and needs no tree of its own (17 µs instead of 25 for 12
+-- columns).
 -- Variables have names that no column has.
 create function lockstep.apply_body(target regclass, entity text, options jsonb, versions text, guard text) returns text
 language plpgsql as $make$
@@ -320,9 +325,9 @@ end $make$;
 -- Creates a function that applies changes to a table, in the schema of the versions, unless it exists.
 -- A new declaration has another function, so that processes with the old and the new one can run beside each other.
 --
--- The tables are only ever asked by key, and seq scans are off: a session keeps the plans that it made when the table was empty,
--- and scanned 3,000 rows for each change later (765 µs instead of 105). For the same reason rows are never joined by hash or merge
--- where a statement joins them.
+-- The tables are only ever asked by key, and seq scans are off: a session keeps the plans that it made when the table
+-- was empty, and scanned 3,000 rows for each change later (765 µs instead of 105). For the same reason rows are never
+-- joined by hash or merge where a statement joins them.
 create function lockstep.create_apply(target regclass, entity text, options jsonb, schema text, guard text) returns text
 language plpgsql set search_path = pg_catalog as $make$
 declare
@@ -344,8 +349,8 @@ begin
   return name;
 end $make$;
 
--- Makes the function lockstep.<name>(ids, versions, deleted, digests, documents, again, cache_epoch, cache) for the declared
--- columns of a table, and returns its name. Raises LS004 when the table does not fit.
+-- Makes the function lockstep.<name>(ids, versions, deleted, digests, documents, again, cache_epoch, cache) for the
+-- declared columns of a table, and returns its name. Raises LS004 when the table does not fit.
 create function lockstep.replicate(target regclass, entity text, options jsonb) returns text
 language plpgsql as $$
 begin
@@ -394,8 +399,8 @@ begin
 end $make$;
 
 -- How to read a table's documents:
--- row_query: a query of its rows, whose to_jsonb has the form in which the source captures them. Child rows are lists in the
--- order of their keys.
+-- row_query: a query of its rows, whose to_jsonb has the form in which the source captures them. Child rows are lists
+-- in the order of their keys.
 -- key_text: an expression of the id, over the alias t. key_types: types to cast the components of a key to.
 create function lockstep.describe(target regclass, options jsonb)
 returns table (row_query text, key_text text, key_types text[])

@@ -1,12 +1,13 @@
--- Applies a batch except the changes that the table rejects, in one transaction, by halving: one bad row among 2,000 costs
--- some 22 savepoints and no round trip.
+-- Applies a batch except the changes that the table rejects, in one transaction, by halving: one bad row among 2,000
+-- costs some 22 savepoints and no round trip.
 --
 -- Takes the name of the apply function and its parameters, with a document for each change, null for a deleted one.
 -- Returns what the apply function returns; and for each rejected change its place in the batch, from 1, with the error.
 --
--- Raises the error of a lost connection, a conflict between transactions, a lack of resources, a cancelled statement, a failing
--- server or a read-only one: the caller finds out whether a row causes it. Nothing is applied then. The same code in a RAISE
--- statement is a rule of the table. The first line of the context names the statement, in every language of the server.
+-- Raises the error of a lost connection, a conflict between transactions, a lack of resources, a cancelled statement, a
+-- failing server or a read-only one: the caller finds out whether a row causes it. Nothing is applied then. The same
+-- code in a RAISE statement is a rule of the table. The first line of the context names the statement, in every
+-- language of the server.
 create function lockstep.apply_isolated(apply text, ids text[], versions bigint[], deleted boolean[], digests bigint[],
   documents json, again text[], cache_epoch bigint, cache text)
 returns table (id text, version bigint, place int, code text, message text, names jsonb, raised boolean)
@@ -75,9 +76,9 @@ begin
   end loop;
 end $$;
 
--- Whether a table accepts any row at all: asked when many events in a row were rejected, to tell bad events from a table that
--- nobody can write to. Some of its present rows are applied once more and undone. Null when it has no row, and PostgreSQL accepts
--- other writes. Errors in a deferred constraint and of ASSERT count too.
+-- Whether a table accepts any row at all. The replica calls it when many events in a row were rejected, to tell bad
+-- events from a table that accepts no write. It applies some present rows once more and undoes that. Null when the
+-- table has no row, and PostgreSQL accepts other writes. Errors in a deferred constraint and of ASSERT count too.
 -- Twenty at random out of some fifty pages: those that lie side by side may be the very ones that are bad.
 create function lockstep.takes_rows(apply text, target regclass, entity text, options jsonb) returns boolean
 language plpgsql as $$

@@ -1,7 +1,9 @@
--- What the switch of a rebuild does about a table that stays, because its owner has columns, triggers, views or foreign keys there.
+-- What the switch of a rebuild does about a table that stays, because its owner has columns, triggers, views or foreign
+-- keys there.
 
--- Writes the rows of the new table that the live one lacks, or has with other values. The bytes of all values are compared, since
--- equal values of numeric, citext or float8 may have different texts. A row that is equal is not even locked.
+-- Writes the rows of the new table that the live one lacks, or has with other values. The bytes of all values are
+-- compared, since equal values of numeric, citext or float8 may have different texts. A row that is equal is not even
+-- locked.
 create function lockstep.merge_rows(live regclass, next regclass, key text[], columns text[]) returns void
 language plpgsql as $$
 declare

@@ -1,6 +1,6 @@
 /** `date`, `time`, `timestamp` and their kin: ISO 8601 as PostgreSQL writes it, with infinities and years before 1. */
 import { z } from "zod";
-import type { FieldKind, ValueForm } from "../field.ts";
+import type { ValueForm } from "../field.ts";
 
 const DATE = "(\\d{4,7})-(\\d\\d)-(\\d\\d)";
 const TIME = "(\\d\\d):(\\d\\d)(?::(\\d\\d)(?:\\.(\\d{1,6}))?)?";
@@ -120,6 +120,3 @@ function offsetSeconds(offset: string): number {
 
 /** Times that Lockstep sets: always in UTC, with milliseconds, and never infinite. */
 export const lockstepTimeSchema = z.iso.datetime();
-
-/** Kinds whose values have a time zone or a day. */
-export type DateTimeKind = Extract<FieldKind, "date" | "time" | "timestamp" | "timestamptz">;

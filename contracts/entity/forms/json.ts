@@ -6,8 +6,8 @@ import { rules } from "../rules.ts";
 import { storable } from "./text.ts";
 
 /**
- * A document's null is SQL's null where the column allows it: JSON's own null is then `{"lockstep.jsonNull": true}`. In a
- * column that is not null, null is JSON's.
+ * A document's null is SQL's null where the column allows it: JSON's own null is then `{"lockstep.jsonNull": true}`. In
+ * a column that is not null, null is JSON's.
  */
 export const jsonbForm: ValueForm = {
   kind: "jsonb",

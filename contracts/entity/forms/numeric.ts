@@ -19,8 +19,8 @@ interface Precision {
 }
 
 /**
- * `numeric(precision,scale)`: exactly `scale` decimals, for example `"19.90"`. Without a precision: the digits that were
- * stored, `"19.9"` or `"19.90"`.
+ * `numeric(precision,scale)`: exactly `scale` decimals, for example `"19.90"`. Without a precision: the digits that
+ * were stored, `"19.9"` or `"19.90"`.
  */
 export function numericForm(declared?: Precision): ValueForm {
   const scale = declared && Math.max(declared.scale, 0);

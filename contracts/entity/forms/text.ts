@@ -1,4 +1,6 @@
-/** Types whose document value is a text: `text`, `varchar`, `char`, `citext`, `uuid`, `bytea`, enums, and all others. */
+/**
+ * Types whose document value is a text: `text`, `varchar`, `char`, `citext`, `uuid`, `bytea`, enums, and all others.
+ */
 import { z } from "zod";
 import { toArrayText } from "../array-text.ts";
 import { isRawNumber, isStorable } from "../exact-json.ts";

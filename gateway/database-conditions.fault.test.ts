@@ -104,7 +104,7 @@ test("a database that becomes read-only for all sessions is seen without a write
 test("a missing table and a missing right are named, and end", async () => {
   await gateway.sql`alter table products rename to mislaid`;
   await seen("writes-failing", "the table products does not exist");
-  expect(await create()).toMatchObject({ status: 500, body: { code: "INTERNAL" } });
+  expect(await create()).toMatchObject({ status: 503, body: { code: "UNAVAILABLE" } });
   await gateway.sql`alter table mislaid rename to products`;
   await recovered("writes-failing");
 

@@ -95,9 +95,10 @@ export class VerifyFixture implements AsyncDisposable {
     const source = postgres(url, { max: 3, onnotice: () => {}, connection: { TimeZone: "UTC" } });
     const database = await replicaDatabase("catalog");
     if (own) {
-      await source.unsafe(own.sourceTable).simple();
+      // The user is named like Lockstep's schema, which would otherwise come first.
+      await source.unsafe(`set search_path to public; ${own.sourceTable}`).simple();
       await captureOwn(source, own);
-      await database.sql.unsafe(own.replicaTable).simple();
+      await database.sql.unsafe(`set search_path to public; ${own.replicaTable}`).simple();
     }
     const replicated = { entity, replica: catalog };
     const process = await startCacheProcess(database.url, await redisUrl(), catalog.name, { replicated });

@@ -114,7 +114,7 @@ create function lockstep.key_expression(target regclass, key text[]) returns tex
     case
       when b.typname = 'numeric' then format('trim_scale(t.%I)::text', k.name)
       when b.typname in ('text', 'varchar', 'bpchar', 'bytea') or b.typtype = 'e' then format('lockstep.key_part(t.%I::text)', k.name)
-      when b.typname = 'citext' then format('lockstep.key_part(lower(t.%I::text))', k.name)
+      when b.typname = 'citext' then format('lockstep.key_part(lower(t.%I::text collate "default"))', k.name)
       else format('t.%I::text', k.name)
     end, $sep$ || ',' || $sep$ order by k.n)
   from unnest(key) with ordinality as k (name, n)

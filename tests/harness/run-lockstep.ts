@@ -11,14 +11,18 @@ export interface CommandResult {
   readonly document: Record<string, unknown> | undefined;
 }
 
-/** Runs `lockstep ARGS… --data FOLDER` against a stack. */
-export async function runLockstep(stack: Stack, ...args: readonly string[]): Promise<CommandResult> {
-  const child = Bun.spawn([process.execPath, "lockstep.ts", ...args, "--data", stack.data], {
+/** Starts `lockstep ARGS… --data FOLDER` against a stack, with the project of the tests. */
+export const startLockstep = (stack: Stack, ...args: readonly string[]) =>
+  Bun.spawn([process.execPath, "lockstep.ts", ...args, "--data", stack.data], {
     cwd: stack.root,
     env: { ...process.env, LOCKSTEP_CONFIG: join(stack.root, "tests/project/lockstep.config.ts") },
     stdout: "pipe",
     stderr: "pipe",
   });
+
+/** Runs {@link startLockstep} to its end. */
+export async function runLockstep(stack: Stack, ...args: readonly string[]): Promise<CommandResult> {
+  const child = startLockstep(stack, ...args);
   const [stdout, stderr, status] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),

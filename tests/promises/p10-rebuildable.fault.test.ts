@@ -6,7 +6,7 @@ import postgres from "postgres";
 import type { Difference } from "../../operations/verify/difference.ts";
 import { eventually } from "../harness/eventually.ts";
 import { Reader, Writers } from "../harness/load.ts";
-import { runLockstep } from "../harness/run-lockstep.ts";
+import { runLockstep, startLockstep } from "../harness/run-lockstep.ts";
 import { sharedStack } from "../harness/shared-stack.ts";
 import { untilInStep } from "../harness/stack-checker.ts";
 
@@ -38,11 +38,7 @@ test("P10: a rebuild that is killed three times resumes and ends equal, while th
     );
   for (let kill = 1; kill <= KILLS; kill++) {
     const before = await appliedRecords();
-    const child = Bun.spawn([process.execPath, "lockstep.ts", "rebuild", "catalog", "--data", stack.data], {
-      cwd: stack.root,
-      stdout: "ignore",
-      stderr: "ignore",
-    });
+    const child = startLockstep(stack, "rebuild", "catalog");
     await eventually(async () => (await appliedRecords()) >= before + ROWS / 8, {
       timeoutMs: 60_000,
       what: "the rebuild to progress",

@@ -11,8 +11,7 @@ import { postgresFaults } from "./index.ts";
 const ids = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
 let server: SupervisedServer;
 let system: System;
-/** A session of Lockstep, and one of somebody else. */
-let service: Sql;
+/** A session that is not one of Lockstep. */
 let other: Sql;
 
 const connect = (name: string) =>
@@ -23,6 +22,13 @@ const codeOf = (query: PromiseLike<unknown>): Promise<unknown> =>
     (error) => error.code,
   );
 const pidOf = async (sql: Sql) => (await sql`select pg_backend_pid() as pid`)[0]!.pid as number;
+/** A session of Lockstep. One that a fault ends is not used again: postgres.js may never write to its connection. */
+const openService = () => connect("lockstep-test");
+const untilEnded = (pid: number) =>
+  eventually(async () => (await other`select from pg_stat_activity where pid = ${pid}`).length === 0, {
+    timeoutMs: 5_000,
+    what: "the end of the session",
+  });
 const insert = (sql: Sql) => sql`insert into products (id) values (${Bun.randomUUIDv7()})`;
 
 beforeAll(async () => {
@@ -38,13 +44,13 @@ beforeAll(async () => {
     }),
   );
   system = systemOf({ sourceDatabase: server.url }, [server.process]);
-  [service, other] = [connect("lockstep-test"), connect("psql")];
+  other = connect("psql");
   await other`create table products (id uuid primary key, stock int)`;
   await other`insert into products (id) select unnest(${ids}::uuid[])`;
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all([service, other].map((sql) => sql?.end({ timeout: 1 })));
+  await other?.end({ timeout: 1 });
   await server?.[Symbol.asyncDispose]();
 });
 
@@ -71,13 +77,16 @@ test.each(["postgres-restart", "postgres-crash"])("%s ends when the server runs 
 });
 
 test("postgres-read-only rejects writes of all services until it ends", async () => {
-  const before = await pidOf(service);
+  const open = openService();
+  const pid = await pidOf(open);
   const end = await inject("postgres-read-only");
-  const pid = await eventually(() => pidOf(service), { timeoutMs: 5_000, what: "a new session" });
-  expect(pid).not.toBe(before);
-  expect(await codeOf(insert(service))).toBe("25006");
+  await untilEnded(pid);
+  await open.end();
+  const during = openService();
+  expect(await codeOf(insert(during))).toBe("25006");
+  await during.end();
   await end();
-  const later = connect("lockstep-later");
+  const later = openService();
   await insert(later);
   await later.end();
   expect(await other`select from pg_db_role_setting`).toHaveLength(0);
@@ -101,11 +110,12 @@ test("postgres-connection-limit leaves no connection, also none that another ses
 });
 
 test("postgres-sessions-ended ends sessions of Lockstep and no others", async () => {
-  const before = [await pidOf(service), await pidOf(other)];
+  const service = openService();
+  const [ended, kept] = [await pidOf(service), await pidOf(other)];
   await (await inject("postgres-sessions-ended"))();
-  const pid = await eventually(() => pidOf(service), { timeoutMs: 5_000, what: "a new session" });
-  expect(pid).not.toBe(before[0]!);
-  expect(await pidOf(other)).toBe(before[1]!);
+  await untilEnded(ended);
+  await service.end();
+  expect(await pidOf(other)).toBe(kept);
 });
 
 test("postgres-long-transaction holds a transaction id until it ends", async () => {

@@ -41,13 +41,14 @@ export function decodeClearedLosses(value: Buffer | null): number {
   }
 }
 
-/** Start of the keys under which sources claim the topics. A source's identity follows. */
+/** Start of the keys under which sources claim the topics. The UUID of a source's identity follows. */
 export const CLAIM_KEY_PREFIX = "relay/source/";
 
 /** Schema of a claim. */
 export const claimSchema = z.strictObject({
   database: z.string().describe("name of the source's database, for people"),
-  at: z.iso.datetime().describe("time of the claim"),
+  place: z.string().describe("the server's system identifier and the database's oid: another one if the source moved"),
+  at: z.iso.datetime().describe("time of the source's first claim"),
 });
 
 /** A source's claim: the topics of this project hold its events. The oldest claim counts. */

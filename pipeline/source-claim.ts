@@ -11,11 +11,13 @@ import type { Sql } from "../platform/postgres/connect.ts";
 
 /** A source's database. */
 export interface Source {
-  /**
-   * PostgreSQL's system identifier and the database's oid. A copy that `pg_dump` made has another one. A promoted
-   * standby keeps it, and so does a copy of the server's files.
-   */
+  /** The UUID in `lockstep.source_identity`, which every copy of the database has too. Empty before the migrations. */
   readonly identity: string;
+  /**
+   * PostgreSQL's system identifier and the database's oid. A database that was restored from a dump has another one. A
+   * promoted standby keeps it, and so does a copy of the server's files.
+   */
+  readonly place: string;
   /** Name of the database, for people. */
   readonly database: string;
 }
@@ -37,20 +39,27 @@ export class OtherSourceError extends UserError {
   ) {
     const name = namespace === "" ? "topics without a namespace" : `topics of the namespace ${namespace}`;
     super(
-      `the ${name} hold the events of another source: database ${owner.database} (${owner.identity}), since ${owner.at}; ` +
-        `this one is database ${source.database} (${source.identity}). Give this project a namespace of its own in ` +
+      `the ${name} hold the events of another source: ${describeSource(owner)}, since ${owner.at}; this one is ` +
+        `${describeSource(source)}. Give this project a namespace of its own in ` +
         "lockstep.config.ts; or, if this database replaces the other one, run lockstep take-over",
       "OTHER_SOURCE",
     );
   }
 }
 
-/** Reads the identity of the source. @throws {Error} when the database is unavailable. */
+/** Names a source in a message: `database shop (1f0c…, at 7714…/16384)`. */
+export const describeSource = ({ database, identity, place }: Source): string =>
+  `database ${database} (${identity || "new"}, at ${place})`;
+
+/** Reads which source the database is. @throws {Error} when the database is unavailable. */
 export async function readSource(sql: Sql): Promise<Source> {
-  const [row] = await sql<Source[]>`
-    select system_identifier || '/' || oid as identity, datname as database
+  const [row] = await sql<(Omit<Source, "identity"> & { isMigrated: boolean })[]>`
+    select system_identifier || '/' || oid as place, datname as database,
+      to_regclass('lockstep.source_identity') is not null as "isMigrated"
     from pg_control_system(), pg_database where datname = current_database()`;
-  return row!;
+  const { place, database, isMigrated } = row!;
+  const [found] = isMigrated ? await sql<{ id: string }[]>`select id from lockstep.source_identity` : [];
+  return { identity: found?.id ?? "", place, database };
 }
 
 const partitionOf = (project: Namespaced) => ({ topic: controlTopic(project).name, partition: 0 });
@@ -66,9 +75,10 @@ export async function readClaims(log: Pick<Log, "offsets" | "read">, project: Na
       if (!name.startsWith(CLAIM_KEY_PREFIX)) continue;
       const identity = name.slice(CLAIM_KEY_PREFIX.length);
       const claim = decodeClaim(value);
-      // No source repeats a claim that the log has, so compaction keeps the order of the claims.
+      // A claim that is renewed keeps its place in the order. Compaction would move it to the end, so its renewal ends
+      // all others.
       if (!claim) claims.delete(identity);
-      else if (!claims.has(identity)) claims.set(identity, claim);
+      else claims.set(identity, claim);
     }
   return [...claims].map(([identity, claim]) => ({ identity, ...claim }));
 }
@@ -86,15 +96,23 @@ export async function checkClaim(
 }
 
 /**
- * Claims the topics for this source, unless it has done so before.
+ * Claims the topics for this source, unless it has done so before. Renews the claim when the source has moved.
  *
- * @throws {OtherSourceError} when another source was first. @throws {Error} when the log is unavailable.
+ * @returns the former claim of a source that has moved, for example by a dump and restore.
+ * @throws {OtherSourceError} when another source was first.
+ * @throws {UserError} when the database has no identity. @throws {Error} when the log is unavailable.
  */
-export async function claimTopics(log: ClaimLog, project: Namespaced, source: Source): Promise<void> {
-  if ((await checkClaim(log, project, source)) === "claimed") return;
+export async function claimTopics(
+  log: ClaimLog,
+  project: Namespaced,
+  source: Source,
+): Promise<SourceClaim | undefined> {
+  requireIdentity(source);
+  if ((await checkClaim(log, project, source)) === "claimed") return renewClaim(log, project, source);
   await write(log, project, "lockstep.relay.source", [claimRecord(source)]);
   try {
     await checkClaim(log, project, source);
+    return undefined;
   } catch (error) {
     // The other source wrote its claim at the same time, and was first.
     if (error instanceof OtherSourceError) await write(log, project, "lockstep.relay.source", [withdrawal(source)]);
@@ -102,12 +120,22 @@ export async function claimTopics(log: ClaimLog, project: Namespaced, source: So
   }
 }
 
+/** @returns the former claim when the source has moved. */
+async function renewClaim(log: ClaimLog, project: Namespaced, source: Source): Promise<SourceClaim | undefined> {
+  const [owner, ...others] = await readClaims(log, project);
+  if (!owner || owner.place === source.place) return undefined;
+  await write(log, project, "lockstep.relay.source", [...others.map(withdrawal), claimRecord(source, owner.at)]);
+  return owner;
+}
+
 /**
  * Makes this source the owner of the topics. The relay of the former owner ends at its next start.
  *
- * @returns the claims that ended. @throws {Error} when the log is unavailable.
+ * @returns the claims that ended.
+ * @throws {UserError} when the database has no identity. @throws {Error} when the log is unavailable.
  */
 export async function takeOver(log: ClaimLog, project: Namespaced, source: Source): Promise<SourceClaim[]> {
+  requireIdentity(source);
   const claims = await readClaims(log, project);
   const others = claims.filter(({ identity }) => identity !== source.identity);
   const isClaimed = claims.length > others.length;
@@ -121,8 +149,17 @@ export async function takeOver(log: ClaimLog, project: Namespaced, source: Sourc
 
 const keyOf = ({ identity }: Pick<Source, "identity">): string => `${CLAIM_KEY_PREFIX}${identity}`;
 
-function claimRecord(source: Source) {
-  const claim: Claim = { database: source.database, at: new Date().toISOString() };
+function requireIdentity({ identity, database }: Source): void {
+  if (identity === "")
+    throw new UserError(
+      `lockstep.source_identity says nothing in database ${database}: a start of the relay creates it; if its row was ` +
+        "deleted, insert into lockstep.source_identity default values",
+      "NO_IDENTITY",
+    );
+}
+
+function claimRecord(source: Source, at = new Date().toISOString()) {
+  const claim: Claim = { database: source.database, place: source.place, at };
   return { key: keyOf(source), value: JSON.stringify(claim), headers: {} };
 }
 

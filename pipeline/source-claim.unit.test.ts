@@ -4,8 +4,8 @@ import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { checkClaim, claimTopics, OtherSourceError, readClaims, takeOver } from "./source-claim.ts";
 
 const project = { namespace: "staging" };
-const first = { identity: "1/10", database: "shop" };
-const second = { identity: "2/10", database: "other" };
+const first = { identity: "a", place: "1/10", database: "shop" };
+const second = { identity: "b", place: "2/10", database: "other" };
 const at = { topic: "staging.lockstep.control", partition: 0 };
 
 test("the first source claims the topics once, and finds them claimed later", async () => {
@@ -22,7 +22,13 @@ test("another source is rejected with both databases and the two remedies, and l
   await claimTopics(log, project, first);
   const refusal = await claimTopics(log, project, second).catch((error) => error);
   expect(refusal).toBeInstanceOf(OtherSourceError);
-  for (const part of ["staging", "database shop (1/10)", "database other (2/10)", "namespace", "lockstep take-over"])
+  for (const part of [
+    "staging",
+    "database shop (a, at 1/10)",
+    "database other (b, at 2/10)",
+    "namespace",
+    "lockstep take-over",
+  ])
     expect(refusal.message).toContain(part);
   expect(await readClaims(log, project)).toMatchObject([first]);
 });
@@ -39,7 +45,7 @@ test("of two sources that claim at the same time, one wins, and the other is rej
 
 test("a source that finds an older claim after its own withdraws", async () => {
   const log = new SimulatedLog(1);
-  const claim = JSON.stringify({ database: first.database, at: new Date().toISOString() });
+  const claim = JSON.stringify({ database: first.database, place: first.place, at: new Date().toISOString() });
   const openWriter = log.openWriter.bind(log);
   log.openWriter = async (name, partitions) => {
     if (log.records(at).length === 0)
@@ -60,6 +66,30 @@ test("after a take-over the topics belong to the new source, and the old one is 
   // The old source may come back.
   expect(await takeOver(log, project, first)).toMatchObject([second]);
   expect(await checkClaim(log, project, first)).toBe("claimed");
+});
+
+test("a source that moved renews its claim, and ends claims that were never withdrawn", async () => {
+  const log = new SimulatedLog(1);
+  await claimTopics(log, project, first);
+  const at0 = (await readClaims(log, project))[0]!.at;
+  const claim = JSON.stringify({ database: second.database, place: second.place, at: at0 });
+  log.append(at, [{ key: CLAIM_KEY_PREFIX + second.identity, value: claim, headers: {} }]);
+  const moved = { ...first, place: "3/11", database: "restored" };
+  expect(await checkClaim(log, project, moved)).toBe("claimed");
+  expect(await claimTopics(log, project, moved)).toEqual({ ...first, at: at0 });
+  expect(await claimTopics(log, project, moved)).toBeUndefined();
+  expect(await readClaims(log, project)).toEqual([{ ...moved, at: at0 }]);
+});
+
+test("a database without an identity claims nothing", async () => {
+  const log = new SimulatedLog(1);
+  const none = { ...first, identity: "" };
+  await expect(claimTopics(log, project, none)).rejects.toThrow("lockstep.source_identity");
+  await expect(takeOver(log, project, none)).rejects.toThrow("lockstep.source_identity");
+  expect(log.records(at)).toHaveLength(0);
+  // What the doctor finds before the migrations: the database will be another source.
+  await claimTopics(log, project, first);
+  await expect(checkClaim(log, project, none)).rejects.toThrow("database shop (new, at 1/10)");
 });
 
 test("records of other keys and invalid claims are ignored", async () => {

@@ -8,7 +8,7 @@
  */
 import { hostname } from "node:os";
 import type { Log } from "../kafka/log.ts";
-import { claimTopics, readSource } from "../pipeline/source-claim.ts";
+import { claimTopics, describeSource, readSource } from "../pipeline/source-claim.ts";
 import { connectDedicated } from "../platform/postgres/connect.ts";
 import type { ServiceDeps } from "../platform/run.ts";
 import type { Check } from "../platform/service.ts";
@@ -69,7 +69,14 @@ export class Leadership {
     this.lostEvents = new LostEvents({ sql, logger });
     try {
       // Before the publisher opens its writer, which fences the relay of another source.
-      await claimTopics(log, project, await readSource(sql));
+      const source = await readSource(sql);
+      const former = await claimTopics(log, project, source);
+      if (former)
+        logger.warn(
+          { former, source },
+          `the source has moved: it was ${describeSource(former)}, and is ${describeSource(source)}; if this is a copy ` +
+            "beside its original, stop it and give it another id in lockstep.source_identity",
+        );
       await this.lead(lock, new Outbox(sql, commitTimestamps), log, signal);
     } finally {
       lock.stopHeartbeat();

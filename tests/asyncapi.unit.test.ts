@@ -181,7 +181,11 @@ describe("a record matches exactly one message of its topic, and none once it is
     [
       "SourceClaimed",
       controlTopic(project).name,
-      { key: `${CLAIM_KEY_PREFIX}1/2`, value: '{"database":"shop","at":"2026-01-02T03:04:05.678Z"}', headers: {} },
+      {
+        key: `${CLAIM_KEY_PREFIX}01a2`,
+        value: '{"database":"shop","place":"1/2","at":"2026-01-02T03:04:05.678Z"}',
+        headers: {},
+      },
       { value: '{"database":"shop"}' },
     ],
   ];

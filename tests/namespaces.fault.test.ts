@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { type Admin, Kafka, logLevel } from "kafkajs";
+import postgres from "postgres";
 import { differences } from "../load-tests/bench/differences.ts";
 import { loadProject } from "../platform/project-file.ts";
 import { startBrokers, type TestBrokers } from "./harness/brokers.ts";
@@ -150,6 +151,14 @@ export default defineProject({ namespace: "${namespace}", entities: [product], m
 
 const system = (namespace: string): System => systems.get(namespace)!;
 
+/** Makes a database the same source as another one, as a dump and its restore do. */
+async function copyIdentity(from: string, to: string): Promise<void> {
+  const [original, copy] = [postgres(from, { max: 1 }), postgres(to, { max: 1 })];
+  const [row] = await original<{ id: string }[]>`select id from lockstep.source_identity`;
+  await copy`update lockstep.source_identity set id = ${row!.id}`;
+  await Promise.all([original.end(), copy.end()]);
+}
+
 beforeAll(async () => {
   brokers = await startBrokers(1);
   admin = new Kafka({ brokers: [...brokers.addresses], logLevel: logLevel.NOTHING }).admin();
@@ -203,6 +212,9 @@ test("the relay of another source with the same namespace refuses to start, and 
 test("after lockstep take-over the other source leads, and the former one is refused", async () => {
   const north = system("north");
   const restored = await freshDatabase();
+  // Its first start installs Lockstep, and is refused.
+  await using refused = await north.spawn("relay", restored);
+  expect(await refused.exitStatus()).toBe(1);
   await north.services.get("relay")![Symbol.asyncDispose]();
   const taken = await north.lockstep(restored, "take-over");
   expect(taken).toMatchObject({ status: 0, output: expect.stringContaining("lockstep resync") });
@@ -217,3 +229,17 @@ test("after lockstep take-over the other source leads, and the former one is ref
   const back = await north.lockstep(north.source, "take-over", "--json");
   expect(JSON.parse(back.output).replaced).toHaveLength(1);
 }, 90_000);
+
+test("a source with the same identity in another database has moved: its relay goes on, and says so", async () => {
+  const north = system("north");
+  await north.services.get("relay")![Symbol.asyncDispose]();
+  const moved = await freshDatabase();
+  await using refused = await north.spawn("relay", moved);
+  expect(await refused.exitStatus()).toBe(1);
+  await copyIdentity(north.source, moved);
+  await north.run("relay", moved);
+  await eventually(() => north.services.get("relay")!.output.includes("the source has moved"), {
+    timeoutMs: 20_000,
+    what: "the relay to renew its claim",
+  });
+}, 60_000);

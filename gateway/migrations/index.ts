@@ -22,6 +22,7 @@ import textIds from "./0021-text-ids.sql" with { type: "text" };
 import captureProblems from "./0022-capture-problems.sql" with { type: "text" };
 import sendAnyRow from "./0023-send-any-row.sql" with { type: "text" };
 import writes from "./0024-writes.sql" with { type: "text" };
+import sourceIdentity from "./0025-source-identity.sql" with { type: "text" };
 
 const own: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -46,6 +47,7 @@ const own: readonly Migration[] = [
   { name: "0022-capture-problems", sql: captureProblems },
   { name: "0023-send-any-row", sql: sendAnyRow },
   { name: "0024-writes", sql: writes },
+  { name: "0025-source-identity", sql: sourceIdentity },
 ];
 
 /** In the order in which they run. */

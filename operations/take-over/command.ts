@@ -1,23 +1,23 @@
 /** `lockstep take-over`. */
 import type { Command } from "commander";
 import type { Project } from "../../contracts/project.ts";
-import { readSource, takeOver } from "../../pipeline/source-claim.ts";
+import { describeSource, readSource, takeOver } from "../../pipeline/source-claim.ts";
 import { runVerb, type VerbFlags, verb } from "../verb.ts";
 
 /** The command `take-over`. */
 export const takeOverVerb = (project: Project): Command =>
   verb(
     "take-over",
-    "makes this source the one whose events the topics hold, in place of the source that it replaces, for example after " +
-      "a restore from a dump; the relay of the other source ends",
+    "makes this source the one whose events the topics hold, in place of the source that it replaces; the relay of the " +
+      "other source ends",
   ).action(async (flags: VerbFlags) =>
     runVerb(project, flags, async ({ connections }) => {
       const source = await readSource(connections.source());
       const replaced = await takeOver(await connections.log(), project, source);
       const lines = replaced.map(
-        ({ database, identity, at }) =>
-          `the topics held the events of database ${database} (${identity}) since ${at}; they are now those of ` +
-          `database ${source.database} (${source.identity})`,
+        (former) =>
+          `the topics held the events of ${describeSource(former)} since ${former.at}; they are now those of ` +
+          describeSource(source),
       );
       const next = "run lockstep resync when the relay leads: the two databases may differ";
       return {

@@ -23,6 +23,7 @@ const seenFromOutside: readonly ConditionName[] = [
   "source-unavailable",
   "source-read-only",
   "capture-incomplete",
+  "table-drifted",
   "outbox-stalled",
   "rows-set-aside",
   "events-lost",

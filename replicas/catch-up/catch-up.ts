@@ -93,9 +93,13 @@ export class CatchUp {
     for (const at of partitions) this.reached.delete(partitionKey(at));
   }
 
-  /** The log deleted records before the group read them: the next batch first checks whether the database has them. */
+  /**
+   * The log deleted records before the group read them: checks whether the database has them. Not with the next batch:
+   * there may be none for long, and a partition that was still pending would count as stalled until then.
+   */
   onGap(at: TopicPartition): void {
     this.reached.delete(partitionKey(at));
+    void this.reach(at);
   }
 
   /** Applies the log's next batch, after everything that the database lacks before it. @throws what applying throws. */

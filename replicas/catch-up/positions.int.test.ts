@@ -202,7 +202,7 @@ test("P10: a topic that was deleted and created again is lost, also before the e
 });
 
 /** A process whose database has everything before offset 10, of a log with 20 records. */
-async function caughtUp(database: PositionsDeps["database"]) {
+async function caughtUp(database: PositionsDeps["database"], whileReading: (catchUp: CatchUp) => void = () => {}) {
   const longer = new ConsumedLog(1);
   longer.append(at, [...log.records(at), ...log.records(at)]);
   const reached = Promise.withResolvers<void>();
@@ -216,6 +216,7 @@ async function caughtUp(database: PositionsDeps["database"]) {
   });
   await catchUp.begin();
   catchUp.assigned([at]);
+  whileReading(catchUp);
   await reached.promise;
   processed.length = 0;
   const batchFrom = (offset: number) => ({ ...at, records: longer.records(at).slice(offset), highWatermark: 20 });
@@ -244,6 +245,12 @@ test("P1: after a gap with records that the database has, the next batch is appl
   catchUp.onGap(at);
   await catchUp.process(batchFrom(10));
   expect(processed).toEqual(longer.records(at).flatMap(({ offset }) => (offset >= 10 ? [offset] : [])));
+  await catchUp.close();
+});
+
+test("P14: a partition that has a gap while its missing records are read reaches its offset without another batch", async () => {
+  await using database = await replicaDatabase("catalog");
+  const { catchUp } = await caughtUp(database.database, (reading) => reading.onGap(at));
   await catchUp.close();
 });
 

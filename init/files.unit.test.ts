@@ -21,12 +21,22 @@ test("each project has passwords of its own", () => {
   for (const password of all) expect(password).toMatch(/^[\w-]{24}$/);
 });
 
+interface ComposeService {
+  readonly command?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly configs?: readonly { readonly source: string }[];
+}
+
 test("compose.yaml names the passwords of .env, the replica's port, and a service for each command", () => {
   const files = project();
   const compose = files.get("compose.yaml")!;
-  const { services } = Bun.YAML.parse(compose) as {
-    services: Record<string, { command?: string[]; ports?: string[]; environment?: Record<string, string> }>;
+  const { services, configs } = Bun.YAML.parse(compose) as {
+    services: Record<string, ComposeService>;
+    configs: Record<string, object>;
   };
+  const used = Object.values(services).flatMap((service) => service.configs ?? []);
+  expect(used.map(({ source }) => source).sort()).toEqual(Object.keys(configs).sort());
   expect(Object.keys(services)).toEqual([
     ...["redpanda", "redis", "gateway-db", "gateway", "relay", "board-db", "stream", "board", "console", "prometheus"],
   ]);

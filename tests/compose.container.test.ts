@@ -55,7 +55,8 @@ describe.skipIf(!process.env.TEST_DOCKER)("docker compose", () => {
 
   test("compose.yaml is valid, with one broker and with three", async () => {
     expect((await compose("config", "--services")).split("\n").sort()).toEqual(
-      [...services, ...servers, ...observers].sort(),
+      // The project of the tests has no replica insights, and starts no container of it.
+      [...services, ...servers, ...observers, "insights", "insights-db"].sort(),
     );
     const cluster = (await compose(...CLUSTER, "config", "--services")).split("\n");
     expect(cluster).toContain("redpanda-2");

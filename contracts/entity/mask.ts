@@ -52,8 +52,8 @@ export const mask = {
   /** Leaves the member out, like `omit`. */
   omit: { kind: "omit", apply: () => undefined as never } satisfies Mask<never> as Mask<never>,
   /**
-   * HMAC-SHA-256 of the value's text in hexadecimal digits: equal values stay equal, and nobody can compute the value
-   * back without the key.
+   * HMAC-SHA-256 of the value's text in hexadecimal digits: equal values stay equal. The value cannot be computed
+   * from the result without the key.
    *
    * @param setting name of the setting that has the key: `CUSTOMER_HASH_KEY`.
    */

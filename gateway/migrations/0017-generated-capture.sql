@@ -51,7 +51,7 @@ create table lockstep.captured_children (
   member text not null, -- of the parent's document
   relation regclass not null,
   name text not null, -- of the table when it was captured
-  key text[] not null, -- tells lines of one parent apart
+  key text[] not null, -- identifies a line within its parent
   parent_key text[] not null, -- has the parent's key
   primary key (entity, member)
 );

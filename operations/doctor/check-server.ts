@@ -1,5 +1,7 @@
 /** Checks of any PostgreSQL server: version, standby, connections, rights. */
+
 import type { Sql } from "../../platform/postgres/connect.ts";
+import { identifier } from "../adopt/catalog.ts";
 import type { Findings } from "./finding.ts";
 
 /** Lockstep's functions use `returning old.…, new.…`, which PostgreSQL 18 introduced. */
@@ -51,7 +53,7 @@ export async function checkServer(session: Sql, findings: Findings): Promise<Ser
   else if (server!.read_only)
     findings.fail(
       "its sessions are read-only",
-      `alter database ${quoted(database)} reset default_transaction_read_only`,
+      `alter database ${identifier(database)} reset default_transaction_read_only`,
     );
   if (free < MIN_FREE_CONNECTIONS)
     findings.warn(
@@ -59,14 +61,20 @@ export async function checkServer(session: Sql, findings: Findings): Promise<Ser
       `alter system set max_connections = ${max + MIN_FREE_CONNECTIONS}, or lower LOCKSTEP_DATABASE_POOL`,
     );
   if (installed && !server!.owns_schema)
-    findings.fail(`role ${role} does not own the schema lockstep`, `alter schema lockstep owner to ${quoted(role)}`);
+    findings.fail(
+      `role ${role} does not own the schema lockstep`,
+      `alter schema lockstep owner to ${identifier(role)}`,
+    );
   if (!installed && !server!.create_schema)
     findings.fail(
       `role ${role} may not create schemas`,
-      `grant create on database ${quoted(database)} to ${quoted(role)}`,
+      `grant create on database ${identifier(database)} to ${identifier(role)}`,
     );
   if (!installed && !server!.create_in_public)
-    findings.fail(`role ${role} may not create tables in public`, `grant create on schema public to ${quoted(role)}`);
+    findings.fail(
+      `role ${role} may not create tables in public`,
+      `grant create on schema public to ${identifier(role)}`,
+    );
   if (!server!.tracks_commits)
     findings.warn(
       "track_commit_timestamp is off, so latencies are measured from the write instead of the commit",
@@ -74,6 +82,3 @@ export async function checkServer(session: Sql, findings: Findings): Promise<Ser
     );
   return { isInstalled: installed, role };
 }
-
-export const quoted = (name: string): string =>
-  /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;

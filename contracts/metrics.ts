@@ -114,6 +114,11 @@ export const metrics = {
     "Reads with a Sync-Token; fresh: without a wait, waited: after a wait, behind: not in time, rejected",
     ["replica", "outcome"],
   ),
+  brokerRequests: counter(
+    "lockstep_broker_requests_total",
+    "Requests that the process sent to brokers, by Kafka's name",
+    ["request"],
+  ),
   receiptsDropped: counter(
     "lockstep_receipts_dropped_total",
     "Receipts that could not be written to the log; waiting writes report these replicas as behind",

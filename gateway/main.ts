@@ -46,7 +46,7 @@ export async function startGateway({ settings, logger, metrics, project }: Servi
     statementTimeoutMs: settings.LOCKSTEP_STATEMENT_TIMEOUT_MS,
   });
   watchPool(metrics, "source", () => source.use);
-  const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger });
+  const connect = () => connectLog({ ...brokerOptions(settings), clientId: "lockstep-gateway", logger, metrics });
   const receipts = new ReceiptListener(connect, logger, project);
   receipts.registerMetrics(metrics);
   receipts.start();

@@ -2,6 +2,7 @@
 import type { KafkaConfig } from "kafkajs";
 import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../observability/logger.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import { startOffsets } from "./consumer/commits.ts";
 import { startConsumer } from "./consumer/consumer.ts";
 import { readRange } from "./consumer/read-range.ts";
@@ -24,6 +25,8 @@ export interface LogOptions {
   /** Names this process in the brokers' logs and quotas. */
   readonly clientId: string;
   readonly logger: Logger;
+  /** Counts the requests to brokers. Default: they are not counted. */
+  readonly metrics?: Pick<Metrics, "brokerRequests">;
   /** TLS and SASL in kafkajs' form. Default: neither. */
   readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
   /** Time limit for the first connection. Default 20,000 ms. */
@@ -44,10 +47,17 @@ const WARN_AFTER_MS = 3_000;
 
 /** Connects to the brokers. @throws {Error} when no broker responds in time, with the last error as its cause. */
 export async function connectLog(options: LogOptions): Promise<Log> {
-  const { brokers, clientId, logger, security = {}, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const { brokers, clientId, logger, metrics, security = {}, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
   const { writeTimeoutMs = 30_000, fencing } = options;
   const kafkajsLogger = createLogger(kafkajsLogging(logger));
-  const cluster = new Cluster(brokers, { clientId, security, logger: kafkajsLogger, timedOutAtMs: new Map() });
+  const onRequest = (request: string) => metrics?.brokerRequests.inc({ request });
+  const cluster = new Cluster(brokers, {
+    clientId,
+    security,
+    logger: kafkajsLogger,
+    timedOutAtMs: new Map(),
+    onRequest,
+  });
   const sender = new Sender(cluster);
   const consumers = new Set<Consumer>();
   const closing = new AbortController();

@@ -31,7 +31,7 @@ export async function startRelay(deps: ServiceDeps, sourceMigrations: readonly M
   const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
   await migrate(url, sourceMigrations, logger);
   leadership.state.connecting = "log";
-  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-relay", logger, metrics });
   const session = await openSourceSession(url);
   await log.ensureTopics([controlTopic(project)], { ...replicationOptionsOf(settings), partitions: 1 });
   // Also on standby, so that a wrong configuration is seen at the start.

@@ -37,7 +37,7 @@ export async function startReplica(deps: ServiceDeps, name: string): Promise<Ser
 
   await migrate(databaseUrl, migrationsOf(project, name), logger);
   await replica.start(health.onHeartbeat);
-  const log = await connectLog({ ...brokerOptions(settings), clientId: `lockstep-replica-${name}`, logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: `lockstep-replica-${name}`, logger, metrics });
   const { ended } = await consumer.start(log);
   http.listenShared();
 

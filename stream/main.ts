@@ -35,7 +35,7 @@ export async function startStream({ settings, logger, metrics, project }: Servic
   const topics = new TopicKeeper({ settings, logger, project });
   const checks = [logCheck, topics.check, pause.check, ...watch.checks];
   const http = serveHttp(serviceApp({ checks, metrics, logger }), settings);
-  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-stream", logger });
+  const log = await connectLog({ ...brokerOptions(settings), clientId: "lockstep-stream", logger, metrics });
   await topics.start(log);
   const control = await pause.watch(log, STREAM_KEY, replicationOptionsOf(settings), ({ key, value }) => {
     if (key?.toString() === CLEARED_LOSSES_KEY) watch.clearLosses(decodeClearedLosses(value));

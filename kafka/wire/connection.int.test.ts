@@ -27,3 +27,16 @@ test("a connection that could not be opened, or was lost, is opened again by the
   await expect(request()).rejects.toThrow("the connection to broker 1 is closed");
   await proxy.close();
 }, 120_000);
+
+test("each request is reported once, by Kafka's name in small letters", async () => {
+  const sent: string[] = [];
+  const port = Number((await brokerAddress()).split(":")[1]);
+  const connection = new Connection(
+    { id: 1, host: "127.0.0.1", port },
+    { ...options, onRequest: (name) => sent.push(name) },
+  );
+  await connection.request("Metadata", { topics: [], allowAutoTopicCreation: false });
+  await connection.request("GroupCoordinator", { groupId: "g", coordinatorType: 0 });
+  connection.close();
+  expect(sent.slice(-2)).toEqual(["metadata", "find_coordinator"]);
+}, 120_000);

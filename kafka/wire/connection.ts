@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
   /** Time of the last response timeout of any connection to an address (`host:port`), by `performance.now()`. */
   readonly timedOutAtMs: Map<string, number>;
+  /** Called for each request that is sent, with Kafka's name in small letters: `produce`, `find_coordinator`. */
+  readonly onRequest?: (name: string) => void;
 }
 
 /** A connection fails when a response is pending and the broker sends no byte for this long, in milliseconds. */
@@ -56,17 +58,22 @@ export class Connection {
     name: Name,
     body: Requests[Name]["request"],
   ): Promise<Requests[Name]["response"]> {
-    return this.use((broker) => broker.connectionPool.send(protocolOf(name, body, broker.lookupRequest)));
+    return this.use((broker) => this.sendTo(broker, protocolOf(name, body, broker.lookupRequest)));
   }
 
   /** Sends a request that has its own codec. @throws {Error} like `request`. */
   send<Response>(protocol: Protocol<Response>): Promise<Response> {
-    return this.use((broker) => broker.connectionPool.send(protocol));
+    return this.use((broker) => this.sendTo(broker, protocol));
   }
 
   /** Returns the newest version of a request that the broker supports. @throws {Error} like `request`. */
   maxVersion(apiKey: number): Promise<number> {
     return this.use(async ({ versions }) => versions?.[apiKey]?.maxVersion ?? 0);
+  }
+
+  private sendTo<Response>(broker: Broker, protocol: Protocol<Response>): Promise<Response> {
+    this.options.onRequest?.(requestName(protocol.request.apiName));
+    return broker.connectionPool.send(protocol);
   }
 
   private async use<Response>(send: (broker: Broker) => Promise<Response>): Promise<Response> {
@@ -127,4 +134,16 @@ export class Connection {
     this.closed = true;
     this.disconnect();
   }
+}
+
+const requestNames = new Map([["GroupCoordinator", "find_coordinator"]]);
+
+/** Returns Kafka's name of a request as a label of metrics: `list_offsets` for `ListOffsets`. */
+function requestName(apiName: string): string {
+  let name = requestNames.get(apiName);
+  if (name === undefined) {
+    name = apiName.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase();
+    requestNames.set(apiName, name);
+  }
+  return name;
 }

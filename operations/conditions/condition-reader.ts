@@ -23,6 +23,7 @@ import {
   type OutboxState,
   readOutbox,
   readSourceState,
+  type SourceState,
 } from "./from-source.ts";
 import { readReplicaDrift, readSourceDrift, type TableDrift } from "./from-tables.ts";
 import { conditionsOfVerifications } from "./from-verifications.ts";
@@ -53,8 +54,11 @@ export interface ConditionReaderOptions {
   readonly verifyEverySeconds: number;
 }
 
-/** Tables change rarely, and the console reads every second. In milliseconds. */
-const DRIFT_MS = 3_000;
+/**
+ * What is read from catalogs costs a database most, and the console reads every second. It is read again after this
+ * time, in milliseconds. What shows that a database is unavailable is read every time.
+ */
+const CATALOG_MS = 3_000;
 
 const SOURCE = { where: "source", unavailable: "source-unavailable" } as const;
 const LOG = { where: "brokers", unavailable: "log-unavailable" } as const;
@@ -69,8 +73,9 @@ export class ConditionReader {
   readonly progress = new ProgressWatch();
   private readonly reader: BoundedReader;
   private readonly deadLetters: DeadLetterCounter;
-  private readonly sourceDrift = new RecentValue<TableDrift>(DRIFT_MS);
-  private readonly replicaDrift: ReadonlyMap<string, RecentValue<readonly ActiveCondition[]>>;
+  private readonly sourceState = new RecentValue<SourceState>(CATALOG_MS);
+  private readonly sourceDrift = new RecentValue<TableDrift>(CATALOG_MS);
+  private readonly replicaCatalogs: ReadonlyMap<string, RecentValue<readonly ActiveCondition[]>>;
 
   constructor(
     private readonly connections: Connections,
@@ -79,7 +84,7 @@ export class ConditionReader {
   ) {
     this.reader = new BoundedReader(options.timeoutMs);
     this.deadLetters = new DeadLetterCounter(connections, project.entities);
-    this.replicaDrift = new Map(project.replicaNames.map((name) => [name, new RecentValue(DRIFT_MS)]));
+    this.replicaCatalogs = new Map(project.replicaNames.map((name) => [name, new RecentValue(CATALOG_MS)]));
   }
 
   /** Reads all parts at the same time. Never rejects. */
@@ -115,7 +120,7 @@ export class ConditionReader {
     const nowMs = Date.now();
     const [outbox, state, drift, verifications] = await Promise.all([
       read("the outbox", readOutbox),
-      read("the state of the source", (source) => readSourceState(source, project)),
+      read("the state of the source", (source) => this.sourceState.get(() => readSourceState(source, project))),
       read("the tables of the source", (source) => this.sourceDrift.get(() => readSourceDrift(source, project))),
       read("the last verifications", readLastVerifications),
     ]);
@@ -176,13 +181,17 @@ export class ConditionReader {
   private readReplica(name: string): Promise<Reading<readonly ActiveCondition[]>> {
     return this.reader.read(replicaPart(name, `the database of ${name}`), async () => {
       const sql = this.connections.replica(name);
-      const drift = this.replicaDrift.get(name)!;
-      const found = await Promise.all([
-        readReplicaConditions(sql, name),
-        drift.get(() => readReplicaDrift(sql, this.project, name)),
+      const [conditions] = await Promise.all([
+        this.replicaCatalogs.get(name)!.get(() => this.readReplicaCatalog(sql, name)),
+        sql`select`,
       ]);
-      return found.flat();
+      return conditions;
     });
+  }
+
+  private async readReplicaCatalog(sql: Sql, name: string): Promise<readonly ActiveCondition[]> {
+    const found = await Promise.all([readReplicaConditions(sql, name), readReplicaDrift(sql, this.project, name)]);
+    return found.flat();
   }
 
   /** Only while no change is in flight. An outbox or a lag that is not known is a condition of its own. */

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ConditionName } from "../../contracts/conditions.ts";
 import { project } from "../../tests/project/index.ts";
+import type { Connections } from "../connect.ts";
 import { statusText } from "../status/command.ts";
 import type { ConsumerLag } from "../status/consumer-lag.ts";
 import type { ServiceHealth } from "../status/service-health.ts";
@@ -9,6 +10,7 @@ import { statusOf } from "../status/status.ts";
 import type { LastVerification } from "../verify/results.ts";
 import { activeCondition, mergeConditions } from "./active-condition.ts";
 import { BoundedReader } from "./bounded-reader.ts";
+import { ConditionReader } from "./condition-reader.ts";
 import { conditionsOfConsumers, conditionsOfTopics } from "./from-log.ts";
 import { conditionsOfServices } from "./from-services.ts";
 import { conditionsOfOutbox, conditionsOfSource } from "./from-source.ts";
@@ -234,4 +236,31 @@ describe("reading", () => {
     expect(statusText(status)).toContain("outbox: unknown    open dead letters: unknown");
     expect(statusText(statusOf({ ...state, conditions: [], seen: [] }))).toContain("no problems found");
   });
+});
+
+test("the database is asked every time whether it responds, and its catalogs are read every three seconds", async () => {
+  const statements: string[] = [];
+  const rows = [
+    { read_only: false, set_aside: false, lost_events: false, capture_problems: true, depth: "0", age: null },
+  ];
+  const statement = async (text: string) => {
+    statements.push(text);
+    return rows;
+  };
+  const sql = Object.assign((texts: readonly string[]) => statement(texts.join("?")), { unsafe: statement });
+  const connections = {
+    addresses: { services: [] },
+    source: () => sql,
+    replica: () => sql,
+    log: () => Promise.reject(new Error("no brokers")),
+  };
+  const options = { timeoutMs: 1_000, verifyEverySeconds: 0 };
+  const reader = new ConditionReader(connections as unknown as Connections, project, options);
+  for (let read = 0; read < 3; read++) await reader.read();
+  const count = (text: string) => statements.filter((each) => each.includes(text)).length;
+  const replicas = project.replicaNames.length;
+  expect(statements.filter((text) => text === "select")).toHaveLength(3 * replicas);
+  expect(count("from lockstep.outbox")).toBe(3);
+  expect(count("lockstep.capture_problems(\n")).toBe(1);
+  expect(count("as read_only")).toBe(1 + replicas);
 });

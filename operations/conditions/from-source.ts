@@ -28,7 +28,8 @@ export function conditionsOfOutbox({ depth, oldestAgeSeconds }: OutboxState, now
   return [activeCondition("outbox-stalled", "relay", problem, since)];
 }
 
-interface SourceState {
+/** What {@link readSourceState} reads. */
+export interface SourceState {
   readonly readOnly: boolean;
   readonly setAside: { readonly count: number; readonly since: Date | null };
   /** Each loss in words: `products.events/3 from offset 17 to 20`. */

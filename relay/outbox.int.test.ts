@@ -31,14 +31,23 @@ test("acknowledged rows are deleted, their positions are saved, and the other ro
   const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) select 'sku' || n, 'N', 1 from generate_series(1, 5) n`;
   const rows = await outbox.read(3);
-  const positions = new Map([["products.events/0", { topic: "products.events", partition: 0, next: 3 }]]);
-  await outbox.acknowledge(
-    rows.map((row) => row.seq),
-    positions,
-  );
+  const position = (partition: number, next: number) => ({ topic: "products.events", partition, next });
+  const positions = new Map([
+    ["products.events/0", position(0, 3)],
+    ["products.events/1", position(1, 1)],
+  ]);
+  const seqs = rows.map((row) => row.seq);
+  const others = await outbox.read(10, { seqs, positions });
   expect(await outbox.positions()).toEqual(positions);
-  expect((await outbox.read(10)).length).toBe(2);
+  expect(others.length).toBe(2);
+  expect(others.filter(({ seq }) => seqs.includes(seq))).toEqual([]);
+  expect(await outbox.read(10)).toEqual(others);
   expect((await outbox.depth()).depth).toBe(2);
+
+  const changed = new Map([["products.events/1", position(1, 2)]]);
+  expect(await outbox.read(0, { seqs: [others[0]!.seq], positions: changed })).toEqual([]);
+  expect(await outbox.positions()).toEqual(new Map([...positions, ...changed]));
+  expect(await outbox.read(10)).toEqual([others[1]!]);
 });
 
 test("the time of a change is the time of its commit, not of its statement", async () => {
@@ -82,7 +91,8 @@ test("P6: of the states of an entity that cannot be sent, the newest stays set a
   await outbox.setAside([await capture(1), await capture(2), await capture(1)]);
   expect(await setAside()).toEqual(two);
 
-  const send = async (version: number) => outbox.acknowledge([(await capture(version)).row.seq], new Map());
+  const send = async (version: number) =>
+    outbox.read(0, { seqs: [(await capture(version)).row.seq], positions: new Map() });
   await send(1);
   expect(await setAside()).toEqual(two);
   await send(2);

@@ -1,4 +1,4 @@
-/** The relay's statements on the outbox. Each is one round trip; those sent together run in the order of the calls. */
+/** The relay's statements on the outbox. Each is one round trip. */
 import type { Sql } from "postgres";
 import type { ReasonOf } from "../contracts/dead-letter-reasons.ts";
 import type { Operation } from "../contracts/event.ts";
@@ -72,8 +72,29 @@ const MAX_DEPTH = 100_000;
 /** Limit of one read, in bytes. It also limits a single row: brokers accept about 1 MB unless configured otherwise. */
 export const MAX_READ_BYTES = 8_000_000;
 
-const acknowledgePlainText = acknowledgeText.replace("{heal}", "");
-const acknowledgeAndHealText = acknowledgeText.replace("{heal}", () => removeSupersededText);
+/** Rows that the log has stored, and where the log's partitions end after them. */
+export interface Acknowledgement {
+  /** Seqs of the rows. */
+  readonly seqs: readonly string[];
+  /** The positions that have changed. */
+  readonly positions: Positions;
+}
+
+const fillIn = (acknowledge: string, unacknowledged: string): string =>
+  readText.replace("{acknowledge}", () => acknowledge).replace("{unacknowledged}", unacknowledged);
+const acknowledging = (heal: string): string =>
+  fillIn(
+    acknowledgeText.replace("{heal}", () => heal),
+    "where outbox.seq <> all ($4::text::bigint[])",
+  );
+
+/** The texts of {@link Outbox.read}. */
+export const readTexts = {
+  read: fillIn("", ""),
+  acknowledgeAndRead: acknowledging(""),
+  /** The same, while rows may be set aside. */
+  acknowledgeHealAndRead: acknowledging(removeSupersededText),
+};
 
 /** The outbox of the source, through the leading relay's session. All methods throw what the database reports. */
 export class Outbox {
@@ -92,11 +113,14 @@ export class Outbox {
   /**
    * Reads the oldest committed rows: at most `limit`, and at most {@link MAX_READ_BYTES} of them. Small rows take one
    * round trip; a read that finds large ones takes a second one.
+   *
+   * @param done rows that the log has stored. The same statement deletes them, removes older states of their entities
+   * that are set aside, and saves the positions.
    */
-  async read(limit: number): Promise<OutboxRow[]> {
-    const maxRowBytes = Math.floor(MAX_READ_BYTES / limit);
+  async read(limit: number, done?: Acknowledgement): Promise<OutboxRow[]> {
+    const maxRowBytes = Math.floor(MAX_READ_BYTES / Math.max(1, limit));
     const parameters = [limit, this.commitTimestamps, maxRowBytes];
-    const rows = (await this.sql.unsafe(readText, parameters, { prepare: true })) as unknown as OutboxRow[];
+    const rows = await (done ? this.acknowledgeAndRead(parameters, done) : this.query(readTexts.read, parameters));
     return rows.some(({ bytes }) => bytes > maxRowBytes) ? this.withLargeRows(rows, maxRowBytes) : rows;
   }
 
@@ -119,15 +143,16 @@ export class Outbox {
     return taken.map((row) => ({ ...row, ...bySeq.get(row.seq) }));
   }
 
-  /**
-   * Deletes rows that the log has stored and saves positions, in one transaction. Older states of the same entities that
-   * are set aside are removed.
-   */
-  async acknowledge(seqs: readonly string[], positions: Positions): Promise<void> {
-    const text = this.mayHaveSetAside ? acknowledgeAndHealText : acknowledgePlainText;
-    await this.sql.unsafe(text, [listText(seqs), JSON.stringify([...positions.values()])], {
-      prepare: true,
-    });
+  private acknowledgeAndRead(
+    parameters: readonly (number | boolean)[],
+    { seqs, positions }: Acknowledgement,
+  ): Promise<OutboxRow[]> {
+    const text = this.mayHaveSetAside ? readTexts.acknowledgeHealAndRead : readTexts.acknowledgeAndRead;
+    return this.query(text, [...parameters, listText(seqs), JSON.stringify([...positions.values()])]);
+  }
+
+  private async query(text: string, parameters: (number | boolean | string)[]): Promise<OutboxRow[]> {
+    return (await this.sql.unsafe(text, parameters, { prepare: true })) as unknown as OutboxRow[];
   }
 
   /** Moves rows that cannot be sent out of the outbox, in one transaction. The newest state of each entity is kept. */

@@ -39,6 +39,8 @@ export class Publisher {
   private transactionTraces: ReadonlyMap<string, string> = new Map();
   /** End of each partition. */
   private readonly positions: Positions = new Map();
+  /** Partitions whose end is not saved yet. */
+  private readonly unsaved = new Set<string>();
 
   /** Partitions that were created again while the writer was open, and the offset of its first record there. */
   private readonly recreated = new Map<string, number>();
@@ -51,7 +53,7 @@ export class Publisher {
   constructor(
     private readonly log: Log,
     private readonly project: Pick<Project, "namespace" | "allEntities">,
-    private savedPositions: Positions,
+    private readonly savedPositions: Positions,
     private readonly recordLoss: (lost: readonly LostRange[]) => Promise<void>,
   ) {}
 
@@ -102,7 +104,7 @@ export class Publisher {
         batch.reject(partition, rejected);
         if (!stored) return;
         await this.checkBase(writer, at, stored.base);
-        this.positions.set(partitionKey(at), { ...at, next: stored.next });
+        this.setPosition(at, stored.next);
       }),
     );
     const failed = writes.find((result) => result.status === "rejected");
@@ -112,13 +114,18 @@ export class Publisher {
   }
 
   /**
-   * Returns the positions to save in the transaction that deletes these published rows. The positions do not advance
-   * while other stored changes still have rows in the outbox: the next relay must find those when it reads back.
+   * Returns the positions to save in the transaction that deletes these published rows: those that have changed. None
+   * advances while other stored changes still have rows in the outbox: the next relay must find those when it reads
+   * back.
    */
   positionsAfter(rows: readonly OutboxRow[]): Positions {
+    const changed: Positions = new Map();
     if (this.storedChanges.size > 0) for (const row of rows) this.storedChanges.delete(changeIdOf(row));
-    if (this.storedChanges.size === 0) this.savedPositions = new Map(this.positions);
-    return this.savedPositions;
+    if (this.storedChanges.size > 0) return changed;
+    for (const key of this.unsaved) changed.set(key, this.positions.get(key)!);
+    for (const [key, position] of changed) this.savedPositions.set(key, position);
+    this.unsaved.clear();
+    return changed;
   }
 
   /** Forgets the stored changes. Call it when the outbox is empty: none of them can come again. */
@@ -159,7 +166,14 @@ export class Publisher {
       // A saved position before the loss stays: stored changes that follow it are still in the outbox.
       this.savedPositions.set(key, { ...at, next: Math.min(this.savedPositions.get(key)?.next ?? 0, from) });
       this.positions.delete(key);
+      this.unsaved.delete(key);
     }
+  }
+
+  private setPosition(at: TopicPartition, next: number): void {
+    const key = partitionKey(at);
+    this.positions.set(key, { ...at, next });
+    this.unsaved.add(key);
   }
 
   private async readBack(at: TopicPartition, fenceOffset: number): Promise<void> {
@@ -171,6 +185,6 @@ export class Publisher {
         const id = headers[header.replayOf] === undefined && headers[header.id];
         if (id) this.storedChanges.add(id);
       }
-    this.positions.set(key, { ...at, next: fenceOffset });
+    this.setPosition(at, fenceOffset);
   }
 }

@@ -46,7 +46,7 @@ class SimulatedOutbox {
 
   acknowledge(done: readonly OutboxRow[], positions: Positions): void {
     this.rows = this.rows.filter((row) => !done.includes(row));
-    this.positions = structuredClone(positions);
+    for (const [key, position] of positions) this.positions.set(key, { ...position });
   }
 }
 

@@ -1,7 +1,10 @@
 -- Reads the oldest committed changes.
 -- Parameters: $1 maximum number of rows; $2 whether the server tracks commit timestamps; $3 bytes above which a row is
 -- returned without data, actor and traceparent: read-large-rows.sql reads these.
+-- The first place in braces gets acknowledge.sql or nothing, the second one leaves out the rows that it deletes: all
+-- parts of a statement see the same snapshot.
 -- There is no "seq > last seen": a transaction may get a small seq early and commit late. Its row must still be found.
+{acknowledge}
 select
   outbox.seq::text as seq,
   entity,
@@ -25,5 +28,6 @@ from lockstep.outbox,
     select coalesce(pg_column_size(data), 0) + coalesce(octet_length(actor), 0) + coalesce(octet_length(traceparent), 0)
       as bytes
   ) as size
+{unacknowledged}
 order by outbox.seq -- the bigint column, not the text column of the result
 limit $1::int

@@ -60,9 +60,9 @@ class SleepingRelay implements AsyncDisposable {
       },
       outbox: (outbox: Outbox) => {
         const read = outbox.read.bind(outbox);
-        outbox.read = async (limit) => {
+        outbox.read = async (limit, done) => {
           const wasAsleep = relay.isAsleep;
-          const rows = await read(limit);
+          const rows = await read(limit, done);
           if (wasAsleep && rows.length === 0) await readOnce();
           relay.isWaiting = wasAsleep && rows.length === 0;
           return rows;
@@ -152,8 +152,8 @@ test("a relay that stops deletes the rows of its last batch and saves its positi
   const relay = await fixture.relay({
     outbox: (outbox) => {
       const read = outbox.read.bind(outbox);
-      outbox.read = async (limit) => {
-        const rows = await read(limit);
+      outbox.read = async (limit, done) => {
+        const rows = await read(limit, done);
         if (rows.length === 0) return rows;
         published.resolve();
         await stopping.promise;

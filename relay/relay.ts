@@ -3,10 +3,9 @@
  * that can never be sent is set aside, and all others flow on.
  *
  * States: awake ⇄ asleep.
- * - awake: writers send no NOTIFY; the relay polls the outbox. Left when the outbox is empty and every writer that
- *   found the relay awake has committed.
- * - asleep: every writer sends a NOTIFY; the relay waits for one when the outbox is empty. Left when one read returns
- *   {@link WAKE_UP_ROWS} rows or more.
+ * - awake: writers send no NOTIFY; the relay polls the outbox. Left when there are few rows (`read-pace.ts`) and every
+ *   writer that found the relay awake has committed.
+ * - asleep: every writer sends a NOTIFY, and the relay waits for one before each read. Left when there are many rows.
  */
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -15,8 +14,9 @@ import { retry } from "../platform/async/retry.ts";
 import { sleep } from "../platform/async/sleep.ts";
 import { settlesWithin } from "../platform/async/timeout.ts";
 import type { LeaderLock } from "./leader-lock.ts";
-import type { Outbox, OutboxRow, RejectedRow } from "./outbox.ts";
+import type { Acknowledgement, Outbox, OutboxRow, RejectedRow } from "./outbox.ts";
 import type { Publisher } from "./publisher.ts";
+import { ReadPace } from "./read-pace.ts";
 
 /** Limits of the loop. */
 interface RelayOptions {
@@ -37,16 +37,10 @@ interface RelayDeps {
 /** Delay before the next read while a writer that found the relay awake has not committed. */
 const AWAKE_POLL_MS = 5;
 /**
- * Rows in one read at which a sleeping relay wakes up. Writers are then faster than the relay, so it needs no NOTIFY.
- * Each NOTIFY would hold a database-wide lock until its commit is on disk.
+ * How long published rows wait for the next read, which deletes them in the same statement, while no row comes. Each
+ * statement costs a commit.
  */
-const WAKE_UP_ROWS = 2;
-/**
- * Rows in one read from which the relay waits {@link LINGER_MS} before it reads again. Each batch, however small,
- * costs every later hop a request per partition. After a full batch the relay does not wait.
- */
-const LINGER_ROWS = 4;
-const LINGER_MS = 6;
+const ACKNOWLEDGE_MS = 50;
 /** A write takes milliseconds. Without a response for this long the log counts as unavailable. */
 const LOG_SILENCE_MS = 3_000;
 const FIRST_REOPEN_DELAY_MS = 100;
@@ -56,9 +50,12 @@ const MAX_REOPEN_DELAY_MS = 1_600;
 /** One run of the loop; {@link Leadership} makes it when this process leads. */
 export class Relay {
   private readonly outage: Outage;
+  private readonly pace = new ReadPace();
   private isAsleep = false;
   /** Resolves when a NOTIFY or a stop arrives after the current round began. */
   private notification = Promise.withResolvers<void>();
+  /** When the first one arrived, in the clock of `performance.now`. */
+  private notifiedAtMs: number | undefined;
   private deleted = 0;
   /** When the current call to the log began, in the clock of `performance.now`; undefined: there is none. */
   private waitingSinceMs: number | undefined;
@@ -90,6 +87,7 @@ export class Relay {
 
   /** A writer has committed; also called when notifications may have been missed. */
   notify(): void {
+    this.notifiedAtMs ??= performance.now();
     this.notification.resolve();
   }
 
@@ -103,21 +101,25 @@ export class Relay {
     await this.reopen(signal);
     let published: readonly OutboxRow[] = [];
     while (!signal.aborted) {
-      this.notification = Promise.withResolvers<void>();
+      this.expectNotification();
       const rows = await this.deleteAndRead(published);
       published = rows.length === 0 ? rows : await this.publishRows(rows, signal);
-      if (rows.length === 0) await this.rest(signal);
+      await this.waitForRows(rows, published, signal);
     }
-    if (published.length > 0) await this.deleteAndRead(published);
+    if (published.length > 0) await this.acknowledge(published);
+  }
+
+  private expectNotification(): void {
+    this.notification = Promise.withResolvers<void>();
+    this.notifiedAtMs = undefined;
   }
 
   /** Publishes rows and sets aside those that cannot be sent. @returns the rows that the log has. */
   private async publishRows(rows: readonly OutboxRow[], signal: AbortSignal): Promise<readonly OutboxRow[]> {
-    if (this.isAsleep && rows.length >= WAKE_UP_ROWS) await this.wakeUp();
+    if (this.isAsleep && this.pace.isFast) await this.wakeUp();
     const rejected = await this.publish(rows, signal);
-    if (rejected.length > 0) await this.setAside(rejected);
-    if (rows.length >= LINGER_ROWS && rows.length < this.options.batchRows) await sleep(LINGER_MS);
     if (rejected.length === 0) return rows;
+    await this.setAside(rejected);
     const unsent = new Set(rejected.map(({ row }) => row));
     return rows.filter((row) => !unsent.has(row));
   }
@@ -131,18 +133,26 @@ export class Relay {
     );
   }
 
-  /** Deletes the published rows and reads the next ones. Both statements are sent at once and run in this order. */
+  /** Deletes the published rows and reads the next ones. */
   private async deleteAndRead(published: readonly OutboxRow[]): Promise<OutboxRow[]> {
-    const { outbox, publisher } = this.deps;
+    const { outbox } = this.deps;
     const { batchRows } = this.options;
-    if (published.length === 0) return outbox.read(batchRows);
-    const seqs = published.map((row) => row.seq);
-    const [, rows] = await Promise.all([
-      outbox.acknowledge(seqs, publisher.positionsAfter(published)),
-      outbox.read(batchRows),
-    ]);
-    this.deleted += seqs.length;
+    const rows = await (published.length === 0
+      ? outbox.read(batchRows)
+      : outbox.read(batchRows, this.acknowledgementOf(published)));
+    this.deleted += published.length;
+    this.pace.hasRead(rows.length, performance.now());
     return rows;
+  }
+
+  /** Deletes the published rows. */
+  private async acknowledge(published: readonly OutboxRow[]): Promise<void> {
+    await this.deps.outbox.read(0, this.acknowledgementOf(published));
+    this.deleted += published.length;
+  }
+
+  private acknowledgementOf(published: readonly OutboxRow[]): Acknowledgement {
+    return { seqs: published.map((row) => row.seq), positions: this.deps.publisher.positionsAfter(published) };
   }
 
   /**
@@ -200,16 +210,34 @@ export class Relay {
     this.logError = undefined;
   }
 
-  /** The outbox is empty: falls asleep when that is safe; when asleep, waits for a NOTIFY. */
-  private async rest(signal: AbortSignal): Promise<void> {
-    this.deps.publisher.clearStoredChanges();
+  /** Waits until it is time for the next read. Falls asleep when there are few rows and that is safe. */
+  private async waitForRows(
+    rows: readonly OutboxRow[],
+    published: readonly OutboxRow[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (rows.length === 0) this.deps.publisher.clearStoredChanges();
+    if (rows.length >= this.options.batchRows || signal.aborted) return;
     if (this.isAsleep) {
-      if (!signal.aborted) await settlesWithin(this.notification.promise, this.options.pollMs);
+      const { pollMs } = this.options;
+      const maxMs = published.length > 0 ? Math.min(ACKNOWLEDGE_MS, pollMs) : pollMs;
+      if (await settlesWithin(this.notification.promise, maxMs)) await this.gather(signal);
       return;
     }
     // A writer that committed before this sent no NOTIFY. So the relay reads once more before it waits.
-    this.isAsleep = await this.deps.leader.fallAsleep();
-    if (!this.isAsleep) await sleep(AWAKE_POLL_MS);
+    if (rows.length === 0 || this.pace.isSlow) this.isAsleep = await this.deps.leader.fallAsleep();
+    if (!this.isAsleep) await sleep(rows.length === 0 ? AWAKE_POLL_MS : this.pace.awakeMs(performance.now()));
+  }
+
+  /** Waits for more rows after a NOTIFY, while the next one is expected soon. */
+  private async gather(signal: AbortSignal): Promise<void> {
+    const firstMs = this.notifiedAtMs ?? performance.now();
+    while (!signal.aborted) {
+      const waitMs = this.pace.gatherMs(firstMs, performance.now());
+      if (waitMs === 0) return;
+      this.expectNotification();
+      await settlesWithin(this.notification.promise, waitMs);
+    }
   }
 
   private async wakeUp(): Promise<void> {

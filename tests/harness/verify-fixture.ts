@@ -140,10 +140,7 @@ export class VerifyFixture implements AsyncDisposable {
     for (const { topic, record } of decisions.flatMap(({ outputs }) => outputs))
       if (topic === catalog.name) output.append(to, [record]);
     await this.apply(output.records(to).map((record) => decodeRouted(record, { entity: mapper, replica })));
-    await outbox.acknowledge(
-      rows.map(({ seq }) => seq),
-      new Map(),
-    );
+    await outbox.read(0, { seqs: rows.map(({ seq }) => seq), positions: new Map() });
     return decisions;
   }
 

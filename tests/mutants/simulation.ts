@@ -15,8 +15,8 @@ export const simulationMutants: readonly Mutant[] = [
     name: "relay-saves-position-over-stored-changes",
     guard: "P2: positions do not advance while stored changes still have rows in the outbox.",
     file: "relay/publisher.ts",
-    from: "    if (this.storedChanges.size === 0) this.savedPositions = new Map(this.positions);",
-    to: "    this.savedPositions = new Map(this.positions);",
+    from: "    if (this.storedChanges.size > 0) return changed;",
+    to: "",
     tests: [],
   },
   {

@@ -3,10 +3,7 @@
  * relay. Each method is one statement or one step of a transaction, and atomic.
  */
 import type { EntityId } from "../../contracts/entity/document.ts";
-import acknowledgeText from "../../relay/acknowledge.sql" with { type: "text" };
-import type { OutboxRow } from "../../relay/outbox.ts";
-import readText from "../../relay/read-outbox.sql" with { type: "text" };
-import removeSupersededText from "../../relay/remove-superseded.sql" with { type: "text" };
+import { type OutboxRow, readTexts } from "../../relay/outbox.ts";
 import setAsideText from "../../relay/set-aside.sql" with { type: "text" };
 import { product } from "../project/index.ts";
 import { START_MS } from "./globals.ts";
@@ -37,11 +34,6 @@ interface Transaction {
   readonly notifies: boolean;
   readonly onCommit: (() => void) | undefined;
 }
-
-const acknowledgeTexts = [
-  acknowledgeText.replace("{heal}", ""),
-  acknowledgeText.replace("{heal}", () => removeSupersededText),
-];
 
 /** The database. Writers use it directly, relays through a session. */
 export class SourceDatabase {
@@ -121,9 +113,11 @@ export class SourceDatabase {
 
   /** Executes a statement of the relay. @returns its rows. */
   execute(session: SourceSession, text: string, parameters: readonly unknown[]): readonly object[] {
-    if (text === readText) return this.readOutbox(parameters[0] as number);
-    if (acknowledgeTexts.includes(text))
-      return this.acknowledge(parameters as [string, string], text === acknowledgeTexts[1]);
+    if (Object.values(readTexts).includes(text)) {
+      const [limit, , , ...done] = parameters as [number, boolean, number, string, string];
+      if (text !== readTexts.read) this.acknowledge(done, text === readTexts.acknowledgeHealAndRead);
+      return this.readOutbox(limit);
+    }
     if (text === setAsideText) return this.moveToSetAside(JSON.parse(parameters[0] as string));
     if (text.includes("from lockstep.relay_positions"))
       return [...this.positions.values()].map((one) => ({ ...one, next: String(one.next) }));
@@ -219,7 +213,7 @@ export class SourceDatabase {
     return [...this.outbox.values()].sort((a, b) => a.number - b.number).slice(0, limit);
   }
 
-  private acknowledge([seqs, positions]: [string, string], heals: boolean): readonly object[] {
+  private acknowledge([seqs, positions]: readonly [string, string], heals: boolean): void {
     const numbers = seqs.slice(1, -1).split(",").map(Number);
     for (const number of numbers) {
       const row = this.outbox.get(number);
@@ -229,7 +223,6 @@ export class SourceDatabase {
     }
     for (const position of JSON.parse(positions) as { topic: string; partition: number; next: number }[])
       this.positions.set(`${position.topic}/${position.partition}`, position);
-    return [];
   }
 
   private moveToSetAside(given: readonly { seq: string; reason: string }[]): readonly object[] {

@@ -4,9 +4,22 @@ import type { Project } from "../contracts/project.ts";
 import type { Logger } from "../observability/logger.ts";
 import { captureProblemText, readCaptureProblems } from "../pipeline/capture-problems.ts";
 import type { Check } from "../platform/service.ts";
+import catalogStateText from "./catalog-state.sql" with { type: "text" };
 
 /** Age of the last answer from which capture counts as not checked, in milliseconds. */
 const MAX_AGE_MS = 30_000;
+/** Age of the last full check from which it is repeated although the catalog is the same. */
+const MAX_FULL_CHECK_AGE_MS = 60_000;
+
+/** A full check that had an answer. */
+interface FullCheck {
+  /** What it found; undefined when capture is whole. */
+  readonly found: string | undefined;
+  /** The catalog before it. */
+  readonly catalogState: string;
+  /** When it ended, in milliseconds of `performance.now`. */
+  readonly atMs: number;
+}
 
 /** The leading relay refreshes it at an interval. A relay on standby has no problem. */
 export class CaptureWatch {
@@ -15,6 +28,7 @@ export class CaptureWatch {
   /** When the last check ended, in milliseconds of `performance.now`; undefined on standby. */
   private checkedAt: number | undefined;
   private isRefreshing = false;
+  private fullCheck: FullCheck | undefined;
 
   readonly check: Check = {
     condition: "capture-incomplete",
@@ -32,13 +46,24 @@ export class CaptureWatch {
     if (this.isRefreshing) return;
     this.isRefreshing = true;
     this.checkedAt ??= performance.now();
-    const found = await readCaptureProblems(sql, this.deps.project).then(
-      (problems) => problems.map(captureProblemText).join("; ") || undefined,
+    const found = await this.findProblems(sql).catch(
       (error: Error) => `capture could not be checked: ${error.message}`,
     );
     this.isRefreshing = false;
     this.checkedAt = performance.now();
     this.report(found);
+  }
+
+  /** A full check reads the catalogs for some 20 ms. So it is made when they have changed, and once per minute. */
+  private async findProblems(sql: Sql): Promise<string | undefined> {
+    const rows = await sql.unsafe<{ state: string }[]>(catalogStateText, [], { prepare: true });
+    const catalogState = rows[0]?.state ?? "";
+    const last = this.fullCheck;
+    if (last?.catalogState === catalogState && performance.now() - last.atMs < MAX_FULL_CHECK_AGE_MS) return last.found;
+    const problems = await readCaptureProblems(sql, this.deps.project);
+    const found = problems.map(captureProblemText).join("; ") || undefined;
+    this.fullCheck = { found, catalogState, atMs: performance.now() };
+    return found;
   }
 
   private report(found: string | undefined): void {

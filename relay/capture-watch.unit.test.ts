@@ -37,3 +37,30 @@ test("a check that has no answer for 30 s is a problem, and no second one starts
   clock.mockReturnValue(now + 31_000);
   expect(watch.check.problem()).toBe("capture was last checked 31 s ago");
 });
+
+test("a full check is made when the catalog has changed, and once per minute", async () => {
+  const watch = newWatch();
+  let state = "1";
+  let problems: object[] = [];
+  let fullChecks = 0;
+  const fullCheck = async () => {
+    fullChecks++;
+    return problems;
+  };
+  const database = Object.assign(fullCheck, { unsafe: async () => [{ state }] }) as unknown as Sql;
+  const now = performance.now();
+  using clock = spyOn(performance, "now").mockReturnValue(now);
+  const checkAt = async (ms: number) => {
+    clock.mockReturnValue(now + ms);
+    await watch.refresh(database);
+    return [fullChecks, watch.check.problem()];
+  };
+  expect(await checkAt(0)).toEqual([1, undefined]);
+  expect(await checkAt(4_000)).toEqual([1, undefined]);
+  expect(await checkAt(56_000)).toEqual([1, undefined]);
+  expect(await checkAt(60_000)).toEqual([2, undefined]);
+  state = "2";
+  problems = [{ relation: "products", problem: "lacks the triggers", remedy: "run lockstep capture" }];
+  expect(await checkAt(64_000)).toEqual([3, "products lacks the triggers: run lockstep capture"]);
+  expect(await checkAt(68_000)).toEqual([3, "products lacks the triggers: run lockstep capture"]);
+});

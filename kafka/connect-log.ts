@@ -1,6 +1,5 @@
 /** Connects to the brokers and assembles the log from its parts: writers, consumers, watchers, offsets, topics. */
 import type { KafkaConfig } from "kafkajs";
-import { createLogger } from "kafkajs/src/loggers/index.js";
 import type { Logger } from "../observability/logger.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { startOffsets } from "./consumer/commits.ts";
@@ -11,7 +10,7 @@ import { type Consumer, type Log, partitionKey, partitionsOf } from "./log.ts";
 import { offsetRanges } from "./offsets.ts";
 import { ensureTopics, topicConfig } from "./topics.ts";
 import { Cluster } from "./wire/cluster.ts";
-import { kafkajsLogging } from "./wire/logging.ts";
+import { ConnectionOptions } from "./wire/connection.ts";
 import { retryRequest } from "./wire/retry-request.ts";
 import { EpochWriter } from "./writer/epoch-writer.ts";
 import { fence } from "./writer/fence.ts";
@@ -49,15 +48,8 @@ const WARN_AFTER_MS = 3_000;
 export async function connectLog(options: LogOptions): Promise<Log> {
   const { brokers, clientId, logger, metrics, security = {}, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
   const { writeTimeoutMs = 30_000, fencing } = options;
-  const kafkajsLogger = createLogger(kafkajsLogging(logger));
   const onRequest = (request: string) => metrics?.brokerRequests.inc({ request });
-  const cluster = new Cluster(brokers, {
-    clientId,
-    security,
-    logger: kafkajsLogger,
-    timedOutAtMs: new Map(),
-    onRequest,
-  });
+  const cluster = new Cluster(brokers, new ConnectionOptions({ clientId, security, logger, onRequest }));
   const sender = new Sender(cluster);
   const consumers = new Set<Consumer>();
   const closing = new AbortController();

@@ -1,11 +1,10 @@
 /** Administrative requests to a cluster of brokers, among them an election of leaders, which kafkajs lacks. */
-import { logLevel } from "kafkajs";
-import { createLogger } from "kafkajs/src/loggers/index.js";
 import Decoder from "kafkajs/src/protocol/decoder.js";
 import Encoder from "kafkajs/src/protocol/encoder.js";
-import { type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
-import { Connection } from "../../kafka/wire/connection.ts";
-import type { Requests } from "../../kafka/wire/protocol.ts";
+import { requests } from "kafkajs/src/protocol/requests/index.js";
+import { Connection, ConnectionOptions } from "../../kafka/wire/connection.ts";
+import { behindHeader, fromKafkajs, type Protocol, type Requests } from "../../kafka/wire/protocol.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { NotYetError, waitFor } from "../../stack/wait-for.ts";
 
 type Partition = Requests["Metadata"]["response"]["topicMetadata"][number]["partitionMetadata"][number];
@@ -20,8 +19,10 @@ export class ClusterAdmin implements Disposable {
 
   /** @param brokers `host:port` of each. */
   constructor(brokers: readonly string[]) {
-    const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-    const settings = { clientId: "cluster-admin", logger, security: {}, timedOutAtMs: new Map() };
+    const settings = new ConnectionOptions({
+      clientId: "cluster-admin",
+      logger: createLogger("cluster-admin", "1", "silent"),
+    });
     this.connections = brokers.map((address) => {
       const [host = "", port = ""] = address.split(/:(?=\d+$)/);
       return new Connection({ id: -1, host, port: Number(port) }, settings);
@@ -72,19 +73,20 @@ export class ClusterAdmin implements Disposable {
       throw new Error(
         `kafkajs uses API key ${protocol.request.apiKey} for AlterPartitionReassignments, not ${REASSIGN}`,
       );
-    await this.tryEach((wire) => wire.send(protocol));
+    const request = await fromKafkajs(protocol);
+    await this.tryEach((wire) => wire.send(request));
   }
 
   /** Sends ElectLeaders version 0. */
   private async electPreferred(topic: string, partitions: number): Promise<void> {
-    const encode = async () => {
+    const encode = (headerBytes: number) => {
       const body = new Encoder().writeInt32(1).writeString(topic).writeInt32(partitions);
       for (let partition = 0; partition < partitions; partition++) body.writeInt32(partition);
-      return body.writeInt32(10_000);
+      return behindHeader(headerBytes, body.writeInt32(10_000).buffer);
     };
     const protocol: Protocol<number> = {
       request: { apiKey: ELECT_LEADERS, apiVersion: 0, apiName: "ElectLeaders", encode },
-      response: { decode: async (body) => new Decoder(body).readInt32(), parse: async (answer) => answer },
+      response: { decode: (body) => new Decoder(body).readInt32() },
     };
     await this.tryEach((wire) => wire.send(protocol));
   }

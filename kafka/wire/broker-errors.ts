@@ -112,17 +112,18 @@ export class NoBrokerError extends LockstepError {
   }
 }
 
-/** kafkajs' connection errors. The broker may or may not have executed the request. */
-const connectionErrors = new Set([
-  "KafkaJSConnectionError",
-  "KafkaJSConnectionClosedError",
-  "KafkaJSRequestTimeoutError",
-  "KafkaJSLockTimeout",
-]);
+/** A connection failed or was closed. The broker may or may not have executed its requests. Transient. */
+export class ConnectionError extends LockstepError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("BROKER_CONNECTION", message, options);
+  }
+}
+
+/** A connection was closed because a response was overdue. */
+export class ResponseTimeoutError extends ConnectionError {}
 
 /** Decides what the client does after `error`. Unknown errors are fatal. */
 export function errorAction(error: unknown): ErrorAction {
   if (error instanceof BrokerError) return error.action;
-  if (error instanceof NoBrokerError) return "retry";
-  return error instanceof Error && connectionErrors.has(error.name) ? "retry" : "fatal";
+  return error instanceof NoBrokerError || error instanceof ConnectionError ? "retry" : "fatal";
 }

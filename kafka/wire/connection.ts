@@ -1,13 +1,11 @@
 /** One connection to one broker. It connects at the first request and reconnects after an error. */
 import type { KafkaConfig } from "kafkajs";
-import Broker from "kafkajs/src/broker/index.js";
-import ConnectionPool from "kafkajs/src/network/connectionPool.js";
-import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
-import { errorAction } from "./broker-errors.ts";
-import "./encoder-patch.ts";
-import { protocolOf, type Requests, type RootLogger } from "./protocol.ts";
-import { RESPONSE_TIMEOUT, socketFactory } from "./socket.ts";
-import "./timer-patch.ts";
+import { lookup } from "kafkajs/src/protocol/requests/index.js";
+import type { Logger } from "../../observability/logger.ts";
+import { ResponseTimeoutError } from "./broker-errors.ts";
+import { type Protocol, protocolOf, type Requests } from "./protocol.ts";
+import { ResponseWatch } from "./response-watch.ts";
+import { openSession, type Session } from "./session.ts";
 
 /** A broker's address, as the cluster's metadata reports it. */
 export interface Node {
@@ -17,29 +15,46 @@ export interface Node {
   readonly port: number;
 }
 
-/** What all connections of a process share. */
-export interface ConnectionOptions {
+/** The settings of all connections of a process. */
+export interface ConnectionSettings {
   readonly clientId: string;
-  readonly logger: RootLogger;
-  /** TLS and SASL in kafkajs' form. */
-  readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
-  /** Time of the last response timeout of any connection to an address (`host:port`), by `performance.now()`. */
-  readonly timedOutAtMs: Map<string, number>;
+  readonly logger: Pick<Logger, "debug">;
+  /** TLS and SASL in kafkajs' form. Default: neither. */
+  readonly security?: Pick<KafkaConfig, "ssl" | "sasl">;
   /** Called for each request that is sent, with Kafka's name in small letters: `produce`, `find_coordinator`. */
   readonly onRequest?: (name: string) => void;
+}
+
+/** What all connections of a process share. */
+export class ConnectionOptions {
+  readonly clientId: string;
+  readonly logger: Pick<Logger, "debug">;
+  readonly security: Pick<KafkaConfig, "ssl" | "sasl">;
+  readonly onRequest: ((apiName: string) => void) | undefined;
+  readonly watch = new ResponseWatch();
+  /** Time of the last response timeout of any connection to an address (`host:port`), by `performance.now()`. */
+  readonly timedOutAtMs = new Map<string, number>();
+
+  constructor({ clientId, logger, security = {}, onRequest }: ConnectionSettings) {
+    this.clientId = clientId;
+    this.logger = logger;
+    this.security = security;
+    this.onRequest = onRequest && ((apiName) => onRequest(requestName(apiName)));
+  }
 }
 
 /** A connection fails when a response is pending and the broker sends no byte for this long, in milliseconds. */
 const RESPONSE_TIMEOUT_MS = 5_000;
 /** The same for JoinGroup and SyncGroup, which a broker answers only when all members have joined. */
 const JOIN_TIMEOUT_MS = 30_000;
+/** Includes the TLS handshake. */
 const CONNECT_TIMEOUT_MS = 2_000;
 
-/** Sends requests to its broker. They may run concurrently. */
+/** Sends requests to its broker. They may run concurrently. The broker handles them one after the other. */
 export class Connection {
-  private current: { readonly broker: Broker; readonly connected: Promise<void> } | undefined;
+  private session: Session | undefined;
+  private opening: Promise<Session> | undefined;
   private closed = false;
-  private respondedAtMs = 0;
   private readonly address: string;
 
   constructor(
@@ -52,87 +67,72 @@ export class Connection {
   /**
    * Sends a request of the table in protocol.ts and returns the response. Error codes inside it are left to the caller.
    *
-   * @throws {Error} a connection error when the response is lost. The broker may have executed the request.
+   * @throws {ConnectionError} when the response is lost. The broker may have executed the request.
    */
-  request<Name extends keyof Requests>(
+  async request<Name extends keyof Requests>(
     name: Name,
     body: Requests[Name]["request"],
   ): Promise<Requests[Name]["response"]> {
-    return this.use((broker) => this.sendTo(broker, protocolOf(name, body, broker.lookupRequest)));
+    const { socket, versions } = await this.ready();
+    return socket.send(await protocolOf(name, body, lookup(versions)));
   }
 
-  /** Sends a request that has its own codec. @throws {Error} like `request`. */
+  /** Sends a request that has its own codec. @throws {ConnectionError} like `request`. */
   send<Response>(protocol: Protocol<Response>): Promise<Response> {
-    return this.use((broker) => this.sendTo(broker, protocol));
+    // No promise beside the response's own: this is the path of every record.
+    const { session } = this;
+    if (session && this.isUsable(session)) return session.socket.send(protocol);
+    return this.ready().then(({ socket }) => socket.send(protocol));
   }
 
-  /** Returns the newest version of a request that the broker supports. @throws {Error} like `request`. */
-  maxVersion(apiKey: number): Promise<number> {
-    return this.use(async ({ versions }) => versions?.[apiKey]?.maxVersion ?? 0);
-  }
-
-  private sendTo<Response>(broker: Broker, protocol: Protocol<Response>): Promise<Response> {
-    this.options.onRequest?.(requestName(protocol.request.apiName));
-    return broker.connectionPool.send(protocol);
-  }
-
-  private async use<Response>(send: (broker: Broker) => Promise<Response>): Promise<Response> {
-    if (this.closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
-    const { timedOutAtMs } = this.options;
-    // After a timeout of one connection, other idle connections to the same address are usually dead too. Reconnecting
-    // saves each of them its own timeout.
-    if ((timedOutAtMs.get(this.address) ?? -1) > this.respondedAtMs) this.disconnect();
-    this.current ??= this.connect();
-    const current = this.current;
-    try {
-      // isConnected() is true before the broker has reported its API versions, so wait for `connected` as well.
-      await current.connected;
-      if (!current.broker.isConnected()) await current.broker.connect();
-      const response = await send(current.broker);
-      this.respondedAtMs = performance.now();
-      return response;
-    } catch (error) {
-      if ((error as { code?: unknown }).code === RESPONSE_TIMEOUT) timedOutAtMs.set(this.address, performance.now());
-      // A late response on the old connection could be matched with another request.
-      if (errorAction(error) === "retry" && this.current === current) this.disconnect();
-      throw error;
-    }
-  }
-
-  private connect() {
-    const broker = this.createBroker();
-    this.respondedAtMs = performance.now();
-    return { broker, connected: broker.connect() };
-  }
-
-  private createBroker(): Broker {
-    const { clientId, logger, security } = this.options;
-    const connectionPool = new ConnectionPool({
-      host: this.node.host,
-      port: this.node.port,
-      clientId,
-      logger,
-      ...security,
-      socketFactory: socketFactory(RESPONSE_TIMEOUT_MS, JOIN_TIMEOUT_MS),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      // The socket's own timeout comes first. This one covers what the socket cannot see, such as a stalled
-      // authentication.
-      requestTimeout: 2 * RESPONSE_TIMEOUT_MS,
-      enforceRequestTimeout: true,
-    });
-    return new Broker({ connectionPool, logger, nodeId: this.node.id, allowAutoTopicCreation: false });
-  }
-
-  private disconnect(): void {
-    const { current } = this;
-    this.current = undefined;
-    current?.broker.disconnect().catch(() => {});
+  /** Returns the newest version of a request that the broker supports. @throws {ConnectionError} like `request`. */
+  async maxVersion(apiKey: number): Promise<number> {
+    return (await this.ready()).versions[apiKey]?.maxVersion ?? 0;
   }
 
   /** Rejects new requests and disconnects once the requests in flight have their responses. */
   close(): void {
     this.closed = true;
     this.disconnect();
+  }
+
+  private isUsable({ socket, renewAtMs }: Session): boolean {
+    if (this.closed || !socket.isOpen || performance.now() >= renewAtMs) return false;
+    // After a timeout of one connection, other idle connections to the same address are usually dead too. Reconnecting
+    // saves each of them its own timeout.
+    return !((this.options.timedOutAtMs.get(this.address) ?? -1) > socket.respondedAtMs);
+  }
+
+  private async ready(): Promise<Session> {
+    if (this.closed) throw new Error(`the connection to broker ${this.node.id} is closed`);
+    if (this.session && this.isUsable(this.session)) return this.session;
+    this.disconnect();
+    this.opening ??= this.open().finally(() => {
+      this.opening = undefined;
+    });
+    return this.opening;
+  }
+
+  private async open(): Promise<Session> {
+    const { clientId, logger, security, watch, onRequest, timedOutAtMs } = this.options;
+    const session: Session = await openSession({
+      ...{ host: this.node.host, port: this.node.port, clientId, logger, security, watch, onRequest },
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      timeoutMs: RESPONSE_TIMEOUT_MS,
+      joinTimeoutMs: JOIN_TIMEOUT_MS,
+      onClosed: (error) => {
+        if (error instanceof ResponseTimeoutError) timedOutAtMs.set(this.address, performance.now());
+        logger.debug({ broker: this.node, err: error }, "a connection to a broker is closed");
+      },
+    });
+    this.session = session;
+    if (this.closed) this.disconnect();
+    return session;
+  }
+
+  private disconnect(): void {
+    this.session?.socket.finish();
+    this.session = undefined;
   }
 }
 

@@ -1,94 +1,61 @@
 /**
- * Types for the internal modules of kafkajs 2.2.4 that this room uses: the connection to one broker and the codecs of
- * requests. package.json pins the version; an upgrade must pass the conformance suite.
+ * Types for the internal modules of kafkajs 2.2.4 that this room uses: authentication and the codecs of requests. package.json pins the version; an upgrade must pass the conformance suite.
  */
-declare module "kafkajs/src/broker/index.js" {
-  import type { RootLogger } from "kafkajs/src/loggers/index.js";
-  import type ConnectionPool from "kafkajs/src/network/connectionPool.js";
-  import type { Lookup } from "kafkajs/src/protocol/requests/index.js";
+declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
+  import type { SASLOptions } from "kafkajs";
+  import type { ApiVersions, KafkajsProtocol } from "kafkajs/src/protocol/requests/index.js";
 
-  /** One broker: connects, requests the API versions, authenticates. */
-  export default class Broker {
-    constructor(options: {
-      connectionPool: ConnectionPool;
-      logger: RootLogger;
-      nodeId?: number | null;
-      allowAutoTopicCreation?: boolean;
-    });
-    readonly connectionPool: ConnectionPool;
-    /** Available once connected. */
-    readonly lookupRequest: Lookup;
-    /** Versions of each request that the broker supports, by its key. Available once connected. */
-    readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
-    isConnected(): boolean;
-    connect(): Promise<void>;
-    disconnect(): Promise<void>;
+  export interface AuthenticatorLogger {
+    namespace(name: string): AuthenticatorLogger;
+    debug(message: string, details?: object): void;
+    error(message: string, details?: object): void;
   }
-}
 
-declare module "kafkajs/src/network/connectionPool.js" {
-  import type { ISocketFactory, KafkaConfig } from "kafkajs";
-  import type { RootLogger } from "kafkajs/src/loggers/index.js";
-  import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
-
-  /** Two sockets to one broker: one for fetches, one for other requests. Each connects at its first request. */
-  export default class ConnectionPool {
-    constructor(options: {
-      host: string;
-      port: number;
-      clientId: string;
-      logger: RootLogger;
-      socketFactory: ISocketFactory;
-      requestTimeout: number;
-      connectionTimeout: number;
-      enforceRequestTimeout: boolean;
-      ssl?: KafkaConfig["ssl"];
-      sasl?: KafkaConfig["sasl"];
-    });
-    send<Response>(protocol: Protocol<Response>): Promise<Response>;
+  /** Authenticates one connection with the requests SaslHandshake and SaslAuthenticate. */
+  export default class SaslAuthenticator {
+    constructor(
+      connection: {
+        readonly host: string;
+        readonly port: number;
+        readonly sasl: SASLOptions;
+        /** Sends a request, and throws on error codes in its response. */
+        send<Response>(protocol: KafkajsProtocol<Response>): Promise<Response>;
+      },
+      logger: AuthenticatorLogger,
+      versions: ApiVersions,
+      /** False for brokers before Kafka 1.0. */
+      supportsSaslAuthenticate: true,
+    );
+    /** In milliseconds, 0 without a limit. */
+    readonly sessionLifetime: string;
+    authenticate(): Promise<void>;
   }
-}
-
-declare module "kafkajs/src/network/requestQueue/index.js" {
-  export default class RequestQueue {
-    readonly pending: readonly unknown[];
-    readonly throttledUntil: number;
-    scheduleCheckPendingRequests(): void;
-  }
-}
-
-declare module "kafkajs/src/loggers/index.js" {
-  import type { logCreator } from "kafkajs";
-
-  export interface RootLogger {
-    namespace(name: string): RootLogger;
-  }
-  export function createLogger(options: { level: number; logCreator: logCreator }): RootLogger;
 }
 
 declare module "kafkajs/src/protocol/requests/index.js" {
-  /** The body of a request, without its length. */
-  export interface Encoded {
-    readonly buf: Buffer;
-    readonly buffer: Buffer;
-  }
-  export interface Protocol<Response> {
+  /** Versions of each request that a broker supports, by API key. */
+  export type ApiVersions = Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
+  /** A request as kafkajs builds it. */
+  export interface KafkajsProtocol<Response> {
     readonly request: {
       readonly apiKey: number;
       readonly apiVersion: number;
       readonly apiName: string;
-      readonly encode: () => Promise<Encoded>;
+      /** Returns the body, without length and header. */
+      readonly encode: () => Promise<{ readonly buffer: Buffer }>;
     };
     readonly response: {
       readonly decode: (body: Buffer) => Promise<Response>;
+      /** Throws on error codes in the response. */
       readonly parse: (response: Response) => Promise<Response>;
     };
-    readonly logResponseError?: boolean;
   }
   export interface Definition {
-    protocol(options: { version: number }): (args: object) => Protocol<unknown>;
+    protocol(options: { version: number }): (args: object) => KafkajsProtocol<unknown>;
   }
-  export type Lookup = (apiKey: number, definition: Definition) => (args: object) => Protocol<unknown>;
+  export type Lookup = (apiKey: number, definition: Definition) => (args: object) => KafkajsProtocol<unknown>;
+  /** Finds the newest version that both kafkajs and the broker support. */
+  export const lookup: (versions: ApiVersions) => Lookup;
   export const requests: Readonly<Record<string, Definition>>;
 }
 
@@ -98,16 +65,9 @@ declare module "kafkajs/src/protocol/requests/apiKeys.js" {
 }
 
 declare module "kafkajs/src/protocol/encoder.js" {
-  import type { Encoded } from "kafkajs/src/protocol/requests/index.js";
-
-  export default class Encoder implements Encoded {
-    buf: Buffer;
-    offset: number;
+  export default class Encoder {
     readonly buffer: Buffer;
     constructor(initialSize?: number);
-    size(): number;
-    writeBufferInternal(buffer: Buffer): void;
-    writeEncoder(other: Encoder): this;
     writeInt8(value: number): this;
     writeInt16(value: number): this;
     writeInt32(value: number): this;

@@ -1,12 +1,11 @@
 /**
  * The Produce request, version 7: sends encoded batches unchanged. kafkajs' own codec would encode the records again.
  */
-import Decoder from "kafkajs/src/protocol/decoder.js";
-import Encoder from "kafkajs/src/protocol/encoder.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
-import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
 import type { TopicPartition } from "../log.ts";
-import { byTopic, keepErrorCodes, type PartitionResult } from "./protocol.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter, stringSize } from "./byte-writer.ts";
+import { byTopic, type PartitionResult, type Protocol } from "./protocol.ts";
 
 /** One encoded batch for one partition. */
 export interface ProducePartition extends TopicPartition {
@@ -37,38 +36,41 @@ export function produceRequest(
       apiKey: apiKeys.Produce!,
       apiVersion: 7,
       apiName: "Produce",
-      encode: async () => encode(batches, timeoutMs),
+      encode: (headerBytes) => encode(batches, timeoutMs, headerBytes),
     },
-    response: { decode, parse: keepErrorCodes },
-    logResponseError: false,
+    response: { decode },
   };
 }
 
-function encode(batches: readonly ProducePartition[], timeoutMs: number): Encoder {
+function encode(batches: readonly ProducePartition[], timeoutMs: number, headerBytes: number): Buffer {
+  const transactionalId = batches[0]?.transactionalId ?? null;
   const topics = byTopic(batches, (each) => each);
-  const body = new Encoder()
-    .writeString(batches[0]?.transactionalId ?? null)
-    .writeInt16(-1) // acks: all in-sync replicas
-    .writeInt32(timeoutMs)
-    .writeInt32(topics.length);
+  let size = headerBytes + stringSize(transactionalId) + 10;
   for (const { topic, partitions } of topics) {
-    body.writeString(topic).writeInt32(partitions.length);
-    // Not writeBytes: it would allocate memory for the whole batch first.
-    for (const { partition, batch } of partitions)
-      body.writeInt32(partition).writeInt32(batch.length).writeBuffer(batch);
+    size += stringSize(topic) + 4;
+    for (const { batch } of partitions) size += 8 + batch.length;
   }
-  return body;
+  const writer = new ByteWriter(size, headerBytes)
+    .string(transactionalId)
+    .int16(-1) // acks: all in-sync replicas
+    .int32(timeoutMs)
+    .int32(topics.length);
+  for (const { topic, partitions } of topics) {
+    writer.string(topic).int32(partitions.length);
+    for (const { partition, batch } of partitions) writer.int32(partition).content(batch);
+  }
+  return writer.bytes;
 }
 
-async function decode(body: Buffer): Promise<ProduceResponse[]> {
-  const topics = new Decoder(body).readArray((topicDecoder) => {
-    const topic = topicDecoder.readString();
-    return topicDecoder.readArray((d) => {
-      const result = { topic, partition: d.readInt32(), errorCode: d.readInt16(), baseOffset: Number(d.readInt64()) };
-      d.readInt64(); // log append time
-      d.readInt64(); // log start offset
-      return result;
-    });
-  });
-  return topics.flat();
+function decode(body: Buffer): ProduceResponse[] {
+  const results: ProduceResponse[] = [];
+  const reader = new ByteReader(body);
+  for (let topics = reader.int32(); topics > 0; topics--) {
+    const topic = reader.string();
+    for (let partitions = reader.int32(); partitions > 0; partitions--) {
+      results.push({ topic, partition: reader.int32(), errorCode: reader.int16(), baseOffset: reader.int64() });
+      reader.skip(16); // log append time, log start offset
+    }
+  }
+  return results;
 }

@@ -3,11 +3,24 @@
  * check discards a whole response for one failed partition, and knows no code above 88. produce-request.ts and
  * fetch-request.ts have codecs of their own.
  */
-import type { RootLogger } from "kafkajs/src/loggers/index.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
-import { type Lookup, type Protocol, requests } from "kafkajs/src/protocol/requests/index.js";
+import { type KafkajsProtocol, type Lookup, requests } from "kafkajs/src/protocol/requests/index.js";
 
-export type { RootLogger };
+/** A request and the codec of its response. */
+export interface Protocol<Response> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    /** Kafka's name of the request: `Produce`. */
+    readonly apiName: string;
+    /** Returns the body, behind `headerBytes` bytes that the connection fills in. */
+    readonly encode: (headerBytes: number) => Buffer;
+  };
+  readonly response: {
+    /** Reads the body of a response. The bytes may be kept. */
+    readonly decode: (body: Buffer) => Response | Promise<Response>;
+  };
+}
 
 /**
  * Kafka's isolation level: readers get committed records and records outside transactions, never those of open ones.
@@ -159,16 +172,30 @@ export interface Requests {
   };
 }
 
-/** Replaces kafkajs' check of the error codes in a response. */
-export const keepErrorCodes = async <Response>(response: Response) => response;
-
 /** Builds a request in the newest version that both kafkajs and the broker support. */
 export function protocolOf<Name extends keyof Requests>(
   name: Name,
   body: Requests[Name]["request"],
   lookup: Lookup,
-): Protocol<Requests[Name]["response"]> {
+): Promise<Protocol<Requests[Name]["response"]>> {
   // kafkajs' codecs have no types. `Requests` was written from their source.
-  const protocol = lookup(apiKeys[name]!, requests[name]!)(body) as Protocol<Requests[Name]["response"]>;
-  return { ...protocol, response: { decode: protocol.response.decode, parse: keepErrorCodes } };
+  const protocol = lookup(apiKeys[name]!, requests[name]!)(body) as KafkajsProtocol<Requests[Name]["response"]>;
+  return fromKafkajs(protocol);
+}
+
+/** Encodes a request of kafkajs. Its response has no check of error codes. */
+export async function fromKafkajs<Response>(protocol: KafkajsProtocol<Response>): Promise<Protocol<Response>> {
+  const { apiKey, apiVersion, apiName, encode } = protocol.request;
+  const body = (await encode()).buffer;
+  return {
+    request: { apiKey, apiVersion, apiName, encode: (headerBytes) => behindHeader(headerBytes, body) },
+    response: { decode: protocol.response.decode },
+  };
+}
+
+/** Returns the body behind free bytes for the header. */
+export function behindHeader(headerBytes: number, body: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(headerBytes + body.length);
+  body.copy(bytes, headerBytes);
+  return bytes;
 }

@@ -1,8 +1,7 @@
 /** The Metadata request, version 10: the first one that returns the identities of topics. kafkajs ends at version 6. */
 import Encoder from "kafkajs/src/protocol/encoder.js";
 import apiKeys from "kafkajs/src/protocol/requests/apiKeys.js";
-import type { Protocol } from "kafkajs/src/protocol/requests/index.js";
-import { keepErrorCodes } from "./protocol.ts";
+import { behindHeader, type Protocol } from "./protocol.ts";
 
 /** Brokers before Apache Kafka 2.8 do not support it. */
 export const TOPIC_IDS_VERSION = 10;
@@ -25,22 +24,21 @@ export function topicIdsRequest(topics: readonly string[]): Protocol<readonly To
       apiKey: apiKeys.Metadata!,
       apiVersion: TOPIC_IDS_VERSION,
       apiName: "Metadata",
-      encode: async () => encode(topics),
+      encode: (headerBytes) => behindHeader(headerBytes, encode(topics)),
     },
-    response: { decode, parse: keepErrorCodes },
-    logResponseError: false,
+    response: { decode },
   };
 }
 
-function encode(topics: readonly string[]): Encoder {
-  // The first tags belong to the header, which kafkajs ends without them.
+function encode(topics: readonly string[]): Buffer {
+  // The first tags belong to the header, which ends without them.
   const body = new Encoder().writeInt8(NO_TAGS).writeUVarInt(topics.length + 1);
   for (const topic of topics) body.writeBuffer(NO_ID).writeUVarIntString(topic).writeInt8(NO_TAGS);
   // allow_auto_topic_creation, and whether to list the client's rights in the cluster and in the topics.
-  return body.writeInt8(0).writeInt8(0).writeInt8(0).writeInt8(NO_TAGS);
+  return body.writeInt8(0).writeInt8(0).writeInt8(0).writeInt8(NO_TAGS).buffer;
 }
 
-async function decode(body: Buffer): Promise<TopicIdResponse[]> {
+function decode(body: Buffer): TopicIdResponse[] {
   const reader = new CompactReader(body);
   reader.skipTags(); // of the header
   reader.skip(4); // throttle time

@@ -133,20 +133,25 @@ async function findMarker(
   const options = { what: `fencing ${key}`, timeoutMs: TIMEOUT_MS, signal, beforeRetry: () => cluster.refresh() };
   let fetchOffset = start;
   return retryRequest(options, async () => {
-    const connection = cluster.connection((await cluster.leader(topicPartition)).id);
-    for (;;) {
-      const request = { ...topicPartition, fetchOffset, maxBytes: MARKER_FETCH.maxBytes };
-      const [fetched] = await fetchFrom(connection, [request], MARKER_FETCH);
-      if (!fetched) throw new NoBrokerError(`broker ${connection.node.id} returned nothing for ${key}`);
-      throwOnError(fetched.errorCode, `reading ${key}`);
-      const batches = decodeBatches(fetched.bytes, topicPartition);
-      const marker = batches.find(
-        (batch) => batch.isControl && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,
-      );
-      if (marker) return marker.nextOffset;
-      const last = batches.at(-1);
-      if (!last) throw new NoBrokerError(`${key} does not have the marker yet`);
-      fetchOffset = last.nextOffset;
+    // Not the shared connection: while a fetch waits, the broker handles nothing else on its connection.
+    const connection = cluster.dedicatedConnection(await cluster.leader(topicPartition));
+    try {
+      for (;;) {
+        const request = { ...topicPartition, fetchOffset, maxBytes: MARKER_FETCH.maxBytes };
+        const [fetched] = await fetchFrom(connection, [request], MARKER_FETCH);
+        if (!fetched) throw new NoBrokerError(`broker ${connection.node.id} returned nothing for ${key}`);
+        throwOnError(fetched.errorCode, `reading ${key}`);
+        const batches = decodeBatches(fetched.bytes, topicPartition);
+        const marker = batches.find(
+          (batch) => batch.isControl && batch.producerId === BigInt(producerId) && batch.producerEpoch >= producerEpoch,
+        );
+        if (marker) return marker.nextOffset;
+        const last = batches.at(-1);
+        if (!last) throw new NoBrokerError(`${key} does not have the marker yet`);
+        fetchOffset = last.nextOffset;
+      }
+    } finally {
+      connection.close();
     }
   });
 }

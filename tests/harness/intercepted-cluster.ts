@@ -1,8 +1,9 @@
 /** Connections to a real broker whose requests a test can hold, count, repeat or fail: barriers for races. */
-import { logLevel } from "kafkajs";
-import { createLogger } from "kafkajs/src/loggers/index.js";
+
+import { ConnectionError } from "../../kafka/wire/broker-errors.ts";
 import { Cluster } from "../../kafka/wire/cluster.ts";
-import type { Connection, Node } from "../../kafka/wire/connection.ts";
+import { type Connection, ConnectionOptions, type Node } from "../../kafka/wire/connection.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { brokerAddress } from "./servers.ts";
 
 /**
@@ -21,8 +22,10 @@ export class InterceptedCluster extends Cluster {
 
   /** Connects to the shared broker of the tests. */
   static async connect(): Promise<InterceptedCluster> {
-    const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-    const options = { clientId: "intercepted", logger, security: {}, timedOutAtMs: new Map() };
+    const options = new ConnectionOptions({
+      clientId: "intercepted",
+      logger: createLogger("intercepted", "1", "silent"),
+    });
     const cluster = new InterceptedCluster([await brokerAddress()], options);
     await cluster.refresh();
     return cluster;
@@ -53,7 +56,7 @@ export class InterceptedCluster extends Cluster {
 
 /** The error of a request whose response is lost: the broker may have executed it. */
 export function lostResponse(): Error {
-  return Object.assign(new Error("the connection was closed"), { name: "KafkaJSConnectionClosedError" });
+  return new ConnectionError("the connection was closed");
 }
 
 /** A point that one side reaches and waits at until the other side releases it. */

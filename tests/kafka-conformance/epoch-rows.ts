@@ -2,13 +2,13 @@
  * The row that takes a minute: the epochs of a producer id end at 32,767, and a new id follows.
  */
 import { expect, test } from "bun:test";
-import { logLevel } from "kafkajs";
-import { createLogger } from "kafkajs/src/loggers/index.js";
 import { type LogWriter, WriterDeadError } from "../../kafka/log.ts";
 import { throwOnError } from "../../kafka/wire/broker-errors.ts";
 import { Cluster } from "../../kafka/wire/cluster.ts";
+import { ConnectionOptions } from "../../kafka/wire/connection.ts";
 import { coordinatorType } from "../../kafka/wire/protocol.ts";
 import { retryRequest } from "../../kafka/wire/retry-request.ts";
+import { createLogger } from "../../observability/logger.ts";
 import { expectContent, fencings, type GetSuite, record } from "./suite.ts";
 import { recordResult } from "./table.ts";
 
@@ -49,8 +49,10 @@ export function epochRow(getSuite: GetSuite): void {
 
 /** Raises the epoch of a name without opening a writer, until it is at least `minEpoch`. @returns the producer id. */
 async function raiseEpoch(brokers: readonly string[], name: string, minEpoch: number): Promise<string> {
-  const logger = createLogger({ level: logLevel.NOTHING, logCreator: () => () => {} });
-  const cluster = new Cluster(brokers, { clientId: "epochs", logger, security: {}, timedOutAtMs: new Map() });
+  const cluster = new Cluster(
+    brokers,
+    new ConnectionOptions({ clientId: "epochs", logger: createLogger("epochs", "1", "silent") }),
+  );
   const what = `raising the epoch of ${name}`;
   for (;;) {
     const { producerEpoch, producerId } = await retryRequest({ what, timeoutMs: 20_000 }, () =>

@@ -75,8 +75,8 @@ export const kafkaMutants: readonly Mutant[] = [
     name: "kafka-keeps-failed-connection",
     guard: "P1: a connection that failed is replaced, so that the next request does not fail with it.",
     file: "kafka/wire/connection.ts",
-    from: `if (errorAction(error) === "retry" && this.current === current) this.disconnect();`,
-    to: "",
+    from: "if (this.closed || !socket.isOpen ||",
+    to: "if (this.closed ||",
     tests: ["kafka/wire/connection.int.test.ts"],
   },
   {

@@ -30,11 +30,13 @@ const FIRST_RECONNECT_DELAY_MS = 100;
 const MAX_RECONNECT_DELAY_MS = 2_000;
 /** How far before a new connection receipts are read, in milliseconds. At least the longest wait of a client. */
 const LOOK_BACK_MS = 60_000;
-/**
- * Without an answer of a broker for this time, in milliseconds, it is unknown what the replicas have. A broker answers
- * every 250 ms, and at once when there is a receipt.
- */
+/** Without an answer of a broker for this time, in milliseconds, it is unknown what the replicas have. */
 const MAX_READ_AGE_MS = 500;
+/**
+ * How long before the end of a wait the brokers are asked for an answer, in milliseconds. They answer at once when there
+ * is a receipt, and every 2 seconds otherwise.
+ */
+const REFRESH_MS = 250;
 /** Without an answer for this time, in milliseconds, the condition is reported. */
 const REPORTED_READ_AGE_MS = 3_000;
 
@@ -210,7 +212,11 @@ export class ReceiptListener {
     const checks = this.waiting.get(key) ?? new Set();
     this.waiting.set(key, checks.add(check));
     check();
-    await settlesWithin(complete.promise, timeoutMs);
+    const isComplete = timeoutMs > REFRESH_MS && (await settlesWithin(complete.promise, timeoutMs - REFRESH_MS));
+    if (!isComplete) {
+      if (this.readAgeMs() > REFRESH_MS) this.watcher?.refresh();
+      await settlesWithin(complete.promise, Math.min(timeoutMs, REFRESH_MS));
+    }
     checks.delete(check);
     if (checks.size === 0) this.waiting.delete(key);
     const missing: Confirmation = { outcome: this.readAgeMs() <= MAX_READ_AGE_MS ? "behind" : "unknown" };

@@ -5,6 +5,7 @@ import type { Metrics } from "../observability/metrics.ts";
 import { startOffsets } from "./consumer/commits.ts";
 import { startConsumer } from "./consumer/consumer.ts";
 import { readRange } from "./consumer/read-range.ts";
+import { WatchLoops } from "./consumer/watch-loops.ts";
 import { startWatcher } from "./consumer/watcher.ts";
 import { type Consumer, type Log, partitionKey, partitionsOf } from "./log.ts";
 import { offsetRanges } from "./offsets.ts";
@@ -52,6 +53,7 @@ export async function connectLog(options: LogOptions): Promise<Log> {
   const cluster = new Cluster(brokers, new ConnectionOptions({ clientId, security, logger, onRequest }));
   const sender = new Sender(cluster);
   const consumers = new Set<Consumer>();
+  const loops = new WatchLoops(cluster);
   const closing = new AbortController();
   const { signal } = closing;
   const what = `connecting to ${brokers.join(", ")}`;
@@ -92,7 +94,7 @@ export async function connectLog(options: LogOptions): Promise<Log> {
       consumers.add(consumer);
       return consumer;
     },
-    watch: (watchOptions) => startWatcher(watchOptions, { cluster, logger, signal }),
+    watch: (watchOptions) => startWatcher(watchOptions, { cluster, loops, logger, signal }),
     ensureTopics: (topics, layout) => ensureTopics(cluster, topics, layout, signal),
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));

@@ -200,8 +200,9 @@ export interface ConsumeOptions {
   readonly group: string;
   readonly topics: readonly string[];
   /**
-   * Processes the next records of a partition. Calls for one partition never overlap. When it resolves, the records
-   * count as processed. When it rejects, the same batch is delivered again after a delay that grows to 4 seconds. After
+   * Processes the next records of a partition. Calls for one partition never overlap. The partitions of one response of
+   * a broker are delivered one directly after the other, in the same turn of the event loop, so that their handlers can
+   * share requests. When it resolves, the records count as processed. When it rejects, the same batch is delivered again after a delay that grows to 4 seconds. After
    * a rebalance or a restart, records may be delivered again.
    */
   readonly onBatch: (batch: Batch) => Promise<void>;
@@ -265,9 +266,11 @@ export interface Watcher {
   /**
    * Until when the watcher has delivered everything: the time of the last answer of a broker after which no record was
    * left, by `performance.now()`. It stops rising while a broker hangs or the watcher falls behind. Brokers answer at
-   * least every 250 ms.
+   * least every 2 seconds, and at once after {@link Watcher.refresh}.
    */
   readUntil(): number;
+  /** Asks the brokers for an answer now, so that {@link Watcher.readUntil} rises although there are no new records. */
+  refresh(): void;
   /** Resolves after `close`. Rejects when the watcher cannot continue. */
   readonly ended: Promise<void>;
   /** Waits for the `onRecords` call in flight, then ends the watcher. */

@@ -19,7 +19,7 @@ class ControlLog extends SimulatedLog {
   override async watch({ onRecords }: WatchOptions): Promise<Watcher> {
     this.onRecords = onRecords;
     const { promise: caughtUp } = this.caughtUp;
-    return { caughtUp, ended: new Promise(() => {}), readUntil: () => 0, close: async () => {} };
+    return { caughtUp, ended: new Promise(() => {}), readUntil: () => 0, refresh() {}, close: async () => {} };
   }
 
   async deliver(key: string, value: object): Promise<void> {

@@ -100,3 +100,82 @@ test("P1: a leader that is behind once does not send a member back to the start 
   expect(received).toEqual(["a", "b", "e"]);
   expect(gaps).toEqual([]);
 }, 60_000);
+
+/** Counts the fetches of one member, and the partitions of each. */
+function countFetches(): { readonly partitions: number[] } {
+  const partitions: number[] = [];
+  cluster.intercept = async (name, send) => {
+    const response = await send();
+    if (name === "Fetch") partitions.push((response as { partitions: readonly unknown[] }).partitions.length);
+    return response;
+  };
+  return { partitions };
+}
+
+test("an idle member asks for all its partitions with one long poll", async () => {
+  const topic = await contract.newTopic(4);
+  const fetches = countFetches();
+  const member = consume({ group: topic, topics: [topic] });
+  await eventually(() => member.assigned().length === 4, { ...WAIT, what: "all partitions" });
+  await Bun.sleep(100);
+  fetches.partitions.splice(0);
+  await Bun.sleep(2_000);
+  expect(fetches.partitions.length, "polls in 2 seconds").toBeLessThanOrEqual(5);
+  expect(new Set(fetches.partitions)).toEqual(new Set([4]));
+  expect(member.fetchAgeMs()).toBeLessThan(1_000);
+});
+
+test("the partitions of one response are delivered without waiting in between", async () => {
+  const topic = await contract.newTopic(4);
+  const partitions = [0, 1, 2, 3].map((partition) => ({ topic, partition }));
+  const writer = await contract.log.openWriter(topic, partitions);
+  await Promise.all(partitions.map((at) => writer.write(at, [record("a")])));
+  const order: string[] = [];
+  consume({
+    group: topic,
+    topics: [topic],
+    onBatch: async ({ records }) => {
+      order.push(...texts(records));
+      queueMicrotask(() => order.push("microtask"));
+    },
+  });
+  await eventually(() => order.length === 8, { ...WAIT, what: "four batches" });
+  expect(order).toEqual(["a", "a", "a", "a", "microtask", "microtask", "microtask", "microtask"]);
+});
+
+test("a partition that gets room is fetched at once, and then shares the long poll again", async () => {
+  const topic = await contract.newTopic(2);
+  const [slow, other] = [0, 1].map((partition) => ({ topic, partition }));
+  const writer = await contract.log.openWriter(topic, [slow!, other!]);
+  const blocked = new Barrier();
+  const received: string[] = [];
+  const fetches = countFetches();
+  const member = consume({
+    group: topic,
+    topics: [topic],
+    maxBytesPerPartition: 500,
+    onBatch: async ({ partition, records }) => {
+      received.push(...texts(records));
+      if (partition === 0) await blocked.wait();
+    },
+  });
+  await eventually(() => member.assigned().length === 2, { ...WAIT, what: "both partitions" });
+  // The first one is being processed, the second one fills the queue, and the third one has no room.
+  for (const value of ["1", "2", "3"]) {
+    await writer.write(slow!, [record(value.padEnd(600))]);
+    await Bun.sleep(50);
+  }
+  await writer.write(other!, [record("other")]);
+  await eventually(() => received.includes("other"), { ...WAIT, timeoutMs: 400, what: "the other partition's record" });
+  await Bun.sleep(50);
+  const releasedMs = performance.now();
+  blocked.release();
+  await eventually(() => received.length === 4, { ...WAIT, what: "the records that had no room" });
+  // The long poll of the other partition is in flight for half a second.
+  expect(performance.now() - releasedMs).toBeLessThan(300);
+  await Bun.sleep(100);
+  fetches.partitions.splice(0);
+  await Bun.sleep(2_000);
+  expect(fetches.partitions.filter((count) => count === 2).length).toBeGreaterThan(0);
+  expect(fetches.partitions.length, "polls in 2 seconds").toBeLessThanOrEqual(6);
+});

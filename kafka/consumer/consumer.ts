@@ -32,6 +32,8 @@ const REVOKE_TIMEOUT_MS = 0.8 * REBALANCE_TIMEOUT_MS;
 const COMMIT_INTERVAL_MS = 1_000;
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
 const MAX_BYTES_PER_PARTITION = 1_048_576;
+/** Longest wait of a fetch without new records. Readers of `fetchAgeMs` take a second for normal. */
+const FETCH_WAIT_MS = 500;
 const CONCURRENCY = 12;
 /** Delays before a rejected batch is delivered again. `retry` adds up to a quarter: the longest is below 4 seconds. */
 const REDELIVERY = { firstDelayMs: 100, maxDelayMs: 3_000 };
@@ -70,10 +72,13 @@ class GroupConsumer implements Consumer, AssignmentListener {
     const events = {
       onFetched: this.startProcessing,
       onGap: this.reportGap,
-      onInterrupted: options.onInterrupted ?? (() => {}),
+      onInterrupted: ({ topicPartition }: PartitionQueue) => options.onInterrupted?.(topicPartition),
       onFailed: this.fail,
     };
-    this.fetchLoop = new FetchLoop(cluster, () => this.queues.values(), events, signal, options.lingerMs);
+    this.fetchLoop = new FetchLoop(cluster, () => this.queues.values(), events, signal, {
+      maxWaitMs: FETCH_WAIT_MS,
+      lingerMs: options.lingerMs,
+    });
     const membershipOptions = {
       group: options.group,
       topics: options.topics,
@@ -93,14 +98,18 @@ class GroupConsumer implements Consumer, AssignmentListener {
 
   set paused(paused: boolean) {
     this.isPaused = paused;
-    if (!paused) for (const queue of this.queues.values()) if (!queue.isEmpty) this.startProcessing(queue);
+    if (!paused) for (const queue of this.queues.values()) this.startProcessing(queue);
   }
 
   readonly fetchAgeMs = (): number => {
     // A paused consumer does not fetch once its queues are full. Its heartbeats show that the brokers respond.
-    if (this.queues.size === 0 || this.isPaused) return this.membership.heartbeatAgeMs();
-    const oldest = Math.min(...[...this.queues.values()].map(({ respondedAtMs }) => respondedAtMs));
-    return performance.now() - oldest;
+    const heartbeatAgeMs = this.membership.heartbeatAgeMs();
+    if (this.queues.size === 0 || this.isPaused) return heartbeatAgeMs;
+    const nowMs = performance.now();
+    let oldest = 0;
+    for (const { isFull, respondedAtMs } of this.queues.values())
+      oldest = Math.max(oldest, isFull ? heartbeatAgeMs : nowMs - respondedAtMs);
+    return oldest;
   };
 
   readonly assigned = (): readonly TopicPartition[] =>
@@ -165,9 +174,10 @@ class GroupConsumer implements Consumer, AssignmentListener {
     if (queues.length > 0) this.options.onRevoked?.(queues.map(({ topicPartition }) => topicPartition));
   }
 
+  /** Calls `onBatch` before it returns, unless the partition's last batch or the limit of concurrency prevents it. */
   private readonly startProcessing = (queue: PartitionQueue): void => {
-    const key = partitionKey(queue.topicPartition);
-    if (this.inFlight.has(key)) return;
+    const { key } = queue;
+    if (this.inFlight.has(key) || !this.mayProcess(queue)) return;
     const handler = this.process(queue)
       .catch(this.fail)
       .then(() => {
@@ -175,7 +185,7 @@ class GroupConsumer implements Consumer, AssignmentListener {
         // This member may have got the partition again meanwhile, with a new queue. A queue that it does not own is
         // left alone: starting it again would loop and block this process.
         const current = this.queues.get(key);
-        if (current && this.mayProcess(current)) this.startProcessing(current);
+        if (current) this.startProcessing(current);
       });
     this.inFlight.set(key, handler);
   };
@@ -185,30 +195,50 @@ class GroupConsumer implements Consumer, AssignmentListener {
   }
 
   private async process(queue: PartitionQueue): Promise<void> {
-    while (this.mayProcess(queue)) {
-      await this.concurrency.run(async () => {
-        const { records, next, highWatermark } = queue.takeAll();
-        this.fetchLoop.wake();
-        const batch = { ...queue.topicPartition, records, highWatermark, isCurrent: () => queue.isOwned };
-        const isDone = records.length === 0 || (await this.deliver(queue, batch));
-        if (isDone) queue.processedOffset = next;
-      });
-    }
+    while (this.mayProcess(queue)) await this.concurrency.run(() => this.processAll(queue));
+  }
+
+  /** Processes what is in the queue now as one batch. */
+  private async processAll(queue: PartitionQueue): Promise<void> {
+    const { isFull } = queue;
+    const { records, next, highWatermark } = queue.takeAll();
+    if (isFull) this.fetchLoop.wake();
+    const batch = { ...queue.topicPartition, records, highWatermark, isCurrent: () => queue.isOwned };
+    if (records.length === 0 || (await this.deliver(queue, batch))) queue.processedOffset = next;
   }
 
   /** Delivers a batch until `onBatch` resolves. @returns false when the partition was revoked before that. */
   private async deliver(queue: PartitionQueue, batch: Batch): Promise<boolean> {
+    if (!queue.isOwned || !this.isConfirmedMember()) return this.redeliver(queue, batch);
+    try {
+      await this.options.onBatch(batch);
+      return true;
+    } catch (error) {
+      return this.redeliver(queue, batch, { error });
+    }
+  }
+
+  /** @param failure of the first delivery; without it there was none. */
+  private async redeliver(
+    queue: PartitionQueue,
+    batch: Batch,
+    failure?: { readonly error: unknown },
+  ): Promise<boolean> {
     const outage = new Outage(this.logger, "a batch failed; delivering it again", "the batch succeeded");
     const options = {
       ...REDELIVERY,
-      what: `processing a batch of ${partitionKey(queue.topicPartition)}`,
+      what: `processing a batch of ${queue.key}`,
       timeoutMs: Number.POSITIVE_INFINITY,
       signal: this.closing.signal,
       shouldRetry: () => true,
       onRetry: (error: unknown) => outage.failed(error, { ...queue.topicPartition }),
     };
+    let first = failure;
     try {
       return await retry(options, async () => {
+        const failed = first;
+        first = undefined;
+        if (failed) throw failed.error;
         if (!(await this.isConfirmedOwner(queue))) return false;
         await this.options.onBatch(batch);
         outage.ended({ ...queue.topicPartition });
@@ -220,11 +250,15 @@ class GroupConsumer implements Consumer, AssignmentListener {
     }
   }
 
-  /** Without a heartbeat for a session, other members may own the partition. Waits until the coordinator responds. */
+  /** False without a heartbeat for a session: other members may own the partitions. */
+  private isConfirmedMember(): boolean {
+    return this.membership.heartbeatAgeMs() <= this.sessionTimeoutMs;
+  }
+
+  /** Waits until the coordinator confirms the membership. */
   private async isConfirmedOwner(queue: PartitionQueue): Promise<boolean> {
     const { signal } = this.closing;
-    while (queue.isOwned && this.membership.heartbeatAgeMs() > this.sessionTimeoutMs && !signal.aborted)
-      await sleep(20);
+    while (queue.isOwned && !this.isConfirmedMember() && !signal.aborted) await sleep(20);
     return queue.isOwned && !signal.aborted;
   }
 
@@ -245,7 +279,7 @@ class GroupConsumer implements Consumer, AssignmentListener {
     }
   }
 
-  private readonly reportGap = (topicPartition: TopicPartition, from: number, to: number): void => {
+  private readonly reportGap = ({ topicPartition }: PartitionQueue, from: number, to: number): void => {
     this.logger.warn({ ...topicPartition, from, to }, "records were deleted before this group read them");
     this.options.onGap?.(topicPartition, from, to);
   };

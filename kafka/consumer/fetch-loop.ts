@@ -1,42 +1,87 @@
 /**
- * Keeps partition queues filled. One long poll per broker asks for all partitions that it leads, except those whose
- * queue is full. A partition that gets room while that poll is in flight goes into another poll on the next connection.
- * So it does not wait for partitions without new records.
+ * Keeps partition queues filled with long polls. In the steady state one poll per broker asks for all partitions that
+ * it leads, except those whose queue is full.
+ *
+ * A partition that gets room, or is new, while a poll is in flight goes into a second poll on another connection, so it
+ * does not wait for partitions without new records. When a poll returns, the next one asks for all partitions of the
+ * broker again, also for those that an older poll still asks for. So the polls merge at once. The older poll returns
+ * the same records a second time at most, and the offset in the request shows that they are known.
  */
 import { sleep, sleepUnlessAborted } from "../../platform/async/sleep.ts";
-import { partitionKey, type TopicPartition } from "../log.ts";
 import { offsetRanges } from "../offsets.ts";
 import { BrokerError, errorAction, errorCodes } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
 import type { Connection, Node } from "../wire/connection.ts";
+import type { FetchPartition } from "../wire/fetch-request.ts";
 import { type FetchedPartition, fetchFrom } from "./fetch.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
+/** Connections are made when they are needed. Usually that is one, and a second one for a moment. */
 const CONNECTIONS_PER_BROKER = 4;
-const FETCH_LIMITS = { maxWaitMs: 250, maxBytes: 4_194_304 };
+/**
+ * Wait of a poll beside another one, in milliseconds. Its partitions usually have records, and join the others when it
+ * returns.
+ */
+const SECOND_POLL_WAIT_MS = 20;
+const MAX_BYTES = 4_194_304;
 const REPOSITION_ROUNDS = 3;
 const REPOSITION_DELAY_MS = 1_000;
-/** A broker that was silent for so long may have restarted with another disk. */
+/** A broker that was silent for so long may have restarted with another disk. Polls wait for much less. */
 const SILENCE_MS = 5_000;
 
 /** What the loop reports. */
 export interface FetchEvents {
-  /** The queue has new bytes. */
+  /** The queue has new bytes. Called for all partitions of a response in one turn of the event loop. */
   readonly onFetched: (queue: PartitionQueue) => void;
   /**
    * Records from `from` to `to` (exclusive) were deleted before they were read. `to` is below `from` when the partition
    * was recreated.
    */
-  readonly onGap: (topicPartition: TopicPartition, from: number, to: number) => void;
+  readonly onGap: (queue: PartitionQueue, from: number, to: number) => void;
   /** The partition may have been created again, see `ConsumeOptions.onInterrupted` in log.ts. */
-  readonly onInterrupted: (topicPartition: TopicPartition) => void;
-  /** An error that a retry cannot solve. */
-  readonly onFailed: (error: unknown) => void;
+  readonly onInterrupted: (queue: PartitionQueue) => void;
+  /** An error that a retry cannot solve. It concerns these queues. */
+  readonly onFailed: (error: unknown, queues: readonly PartitionQueue[]) => void;
+}
+
+/** Settings of a loop. */
+export interface FetchLoopOptions {
+  /**
+   * Longest wait of a poll for the first record, in milliseconds. Must be well below the time after which a silent
+   * connection is closed, 5 seconds.
+   */
+  readonly maxWaitMs: number;
+  /** See `ConsumeOptions.lingerMs` in log.ts. Default 0. */
+  readonly lingerMs?: number | undefined;
+}
+
+/** One request in flight. */
+interface Poll {
+  /** The broker that it asks. */
+  readonly node: Node;
+  readonly connection: Connection;
+  readonly partitions: readonly PolledPartition[];
+}
+
+/** What a poll asks for. The queue may move on meanwhile. */
+interface PolledPartition extends FetchPartition {
+  readonly queue: PartitionQueue;
+}
+
+/** The connections to one broker. */
+interface Broker {
+  readonly node: Node;
+  readonly connections: Connection[];
+  readonly idle: Connection[];
+  /** Rises with each poll. */
+  polls: number;
 }
 
 /** Fetches in the background until the signal aborts. It does nothing before the first `wake`. */
 export class FetchLoop {
-  private readonly pools = new Map<Node, { idle: Connection[]; all: Connection[] }>();
+  private readonly brokers = new Map<Node, Broker>();
+  private readonly lingering = new Set<PartitionQueue>();
+  private isDelivering = false;
   private isRefreshing = false;
 
   constructor(
@@ -44,96 +89,167 @@ export class FetchLoop {
     readonly queues: () => Iterable<PartitionQueue>,
     readonly events: FetchEvents,
     readonly signal: AbortSignal,
-    /** See `ConsumeOptions.lingerMs` in log.ts. */
-    readonly lingerMs = 0,
+    readonly options: FetchLoopOptions,
   ) {}
 
-  /** Fetches every partition that has room and no fetch in flight. Call it when a queue was added or has room again. */
+  /** Fetches every partition that has room and no poll. Call it when a queue was added or has room again. */
   wake = (): void => {
-    if (this.signal.aborted) return;
-    const byLeader = new Map<Node, PartitionQueue[]>();
-    for (const queue of this.queues()) {
-      if (queue.isFull) queue.respondedAtMs = performance.now();
-      if (queue.isFetching || queue.isFull || queue.isLingering || queue.isRepositioning || !queue.isOwned) continue;
-      const leader = this.cluster.knownLeader(queue.topicPartition);
-      if (!leader) {
-        queue.wasInterrupted = true;
-        this.refreshLeaders();
-        continue;
-      }
-      if (byLeader.has(leader)) byLeader.get(leader)!.push(queue);
-      else byLeader.set(leader, [queue]);
-    }
-    for (const [node, queues] of byLeader) {
-      const connection = this.poolOf(node).idle.pop();
-      if (connection) void this.fetch(connection, queues);
-    }
+    // Otherwise the poll after the response in progress includes them.
+    if (!this.isDelivering) this.startPolls(false);
   };
+
+  /** Asks the brokers for an answer now, with or without new records. */
+  refresh(queues: readonly PartitionQueue[]): void {
+    if (this.signal.aborted) return;
+    const fetchable = queues.filter(({ canFetch }) => canFetch);
+    // Their poll stays the one that counts: nothing has to follow this one.
+    for (const [leader, group] of Map.groupBy(fetchable, (queue) => this.cluster.knownLeader(queue.topicPartition)))
+      if (leader) this.startPoll(this.brokerAt(leader), group, 0);
+  }
 
   /** Closes the connections. */
   close(): void {
-    for (const { all } of this.pools.values()) for (const connection of all) connection.close();
+    for (const { connections } of this.brokers.values()) for (const connection of connections) connection.close();
   }
 
-  private poolOf(node: Node): { idle: Connection[]; all: Connection[] } {
-    let pool = this.pools.get(node);
-    if (!pool) {
-      this.closePool(node.id);
-      const all = Array.from({ length: CONNECTIONS_PER_BROKER }, () => this.cluster.dedicatedConnection(node));
-      pool = { idle: [...all], all };
-      this.pools.set(node, pool);
+  /**
+   * Starts a poll at each broker that leads a partition without a poll.
+   *
+   * @param merges whether it also asks for the partitions that an older poll still asks for.
+   */
+  private startPolls(merges: boolean): void {
+    if (this.signal.aborted) return;
+    const byLeader = new Map<Node, { queues: PartitionQueue[]; needsPoll: boolean }>();
+    for (const queue of this.queues()) {
+      if (!queue.canFetch) continue;
+      const leader = this.cluster.knownLeader(queue.topicPartition);
+      if (!leader) {
+        if (queue.poll) continue;
+        queue.wasInterrupted = true;
+        void this.refreshLeaders();
+        continue;
+      }
+      // A poll at an earlier leader may take long to fail.
+      const needsPoll = queue.poll?.node !== leader;
+      if (!needsPoll && !merges) continue;
+      const group = byLeader.get(leader);
+      if (!group) byLeader.set(leader, { queues: [queue], needsPoll });
+      else {
+        group.queues.push(queue);
+        group.needsPoll ||= needsPoll;
+      }
     }
-    return pool;
+    for (const [leader, { queues, needsPoll }] of byLeader) {
+      if (!needsPoll) continue;
+      const broker = this.brokerAt(leader);
+      const isAlone = broker.idle.length === broker.connections.length;
+      this.startPoll(broker, queues, merges || isAlone ? this.options.maxWaitMs : SECOND_POLL_WAIT_MS);
+    }
+  }
+
+  private brokerAt(node: Node): Broker {
+    let broker = this.brokers.get(node);
+    if (!broker) {
+      this.forgetBroker(node.id);
+      broker = { node, connections: [], idle: [], polls: 0 };
+      this.brokers.set(node, broker);
+    }
+    return broker;
   }
 
   /** Closes the connections to a broker that has a new address. */
-  private closePool(brokerId: number): void {
-    for (const [node, { all }] of this.pools) {
+  private forgetBroker(brokerId: number): void {
+    for (const [node, { connections }] of this.brokers) {
       if (node.id !== brokerId) continue;
-      for (const connection of all) connection.close();
-      this.pools.delete(node);
+      for (const connection of connections) connection.close();
+      this.brokers.delete(node);
     }
   }
 
-  private async fetch(connection: Connection, queues: readonly PartitionQueue[]): Promise<void> {
-    for (const queue of queues) queue.isFetching = true;
-    // A broker returns a batch above the size limit only for the first partition with records. The random order gives
-    // each partition its turn.
-    const partitions = queues
-      .map((queue) => ({ ...queue.topicPartition, fetchOffset: queue.nextFetchOffset, maxBytes: queue.maxBytes }))
-      .sort(() => Math.random() - 0.5);
+  /** Does nothing while all connections are in use. The next poll that returns is followed by one for all. */
+  private startPoll(broker: Broker, queues: readonly PartitionQueue[], waitMs: number): void {
+    const { connections, idle } = broker;
+    const inFlight = connections.length - idle.length;
+    if (inFlight === CONNECTIONS_PER_BROKER) return;
+    let connection = idle.pop();
+    if (!connection) {
+      connection = this.cluster.dedicatedConnection(broker.node);
+      connections.push(connection);
+    }
+    // A broker returns a batch above the size limit only for the first partition with records. So each partition is
+    // first in turn.
+    const first = broker.polls++ % queues.length;
+    const partitions = queues.map((_, i) => {
+      const queue = queues[(first + i) % queues.length]!;
+      const { topic, partition } = queue.topicPartition;
+      return { topic, partition, fetchOffset: queue.nextFetchOffset, maxBytes: queue.maxBytes, queue };
+    });
+    const poll = { node: broker.node, connection, partitions };
+    if (waitMs > 0) for (const queue of queues) queue.poll = poll;
+    // The last connection stays available for a partition that gets room.
+    const isLast = inFlight === CONNECTIONS_PER_BROKER - 1;
+    void this.run(broker, poll, isLast ? Math.min(waitMs, SECOND_POLL_WAIT_MS) : waitMs);
+  }
+
+  private async run(broker: Broker, poll: Poll, maxWaitMs: number): Promise<void> {
+    const { connection, partitions } = poll;
     let leaderChanged = false;
     try {
-      const byKey = new Map(queues.map((queue) => [partitionKey(queue.topicPartition), queue]));
-      for (const fetched of await fetchFrom(connection, partitions, FETCH_LIMITS))
-        leaderChanged = this.handleResponse(byKey.get(partitionKey(fetched))!, fetched) || leaderChanged;
+      const responses = await fetchFrom(connection, partitions, { maxWaitMs, maxBytes: MAX_BYTES });
+      leaderChanged = this.deliver(partitions, responses);
     } catch (error) {
-      if (errorAction(error) !== "retry") this.events.onFailed(error);
+      const queues = partitions.map(({ queue }) => queue);
+      if (errorAction(error) !== "retry") this.events.onFailed(error, queues);
       leaderChanged = true;
     }
-    for (const queue of queues) queue.isFetching = false;
+    for (const { queue } of partitions) if (queue.poll === poll) queue.poll = undefined;
     if (leaderChanged) await this.refreshLeaders();
-    this.pools.get(connection.node)?.idle.push(connection);
-    this.wake();
+    broker.idle.push(connection);
+    this.startPolls(true);
+  }
+
+  /**
+   * Reports all partitions of a response before the next poll starts, and without waiting in between. So a reader can
+   * treat them as one unit.
+   *
+   * @returns true when a leader may have changed.
+   */
+  private deliver(
+    partitions: readonly PolledPartition[],
+    responses: readonly (FetchedPartition | undefined)[],
+  ): boolean {
+    let leaderChanged = false;
+    this.isDelivering = true;
+    try {
+      for (let i = 0; i < partitions.length; i++) {
+        const response = responses[i];
+        if (response) leaderChanged = this.handleResponse(partitions[i]!.queue, response) || leaderChanged;
+      }
+    } finally {
+      this.isDelivering = false;
+    }
+    return leaderChanged;
   }
 
   /** @returns true when the leader may have changed. */
   private handleResponse(queue: PartitionQueue, fetched: FetchedPartition): boolean {
-    if (!queue.isOwned) return false;
+    // Another poll had the same records before, or the queue continues elsewhere.
+    if (!queue.isOwned || fetched.fetchOffset !== queue.nextFetchOffset) return false;
     if (fetched.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
-      this.events.onInterrupted(queue.topicPartition);
+      if (queue.isRepositioning) return false;
+      this.events.onInterrupted(queue);
       this.startRepositioning(queue);
       return false;
     }
     if (fetched.errorCode !== 0) {
       queue.wasInterrupted ||= fetched.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION;
-      const error = new BrokerError(fetched.errorCode, `fetch from ${partitionKey(queue.topicPartition)}`);
-      if (error.action !== "retry") this.events.onFailed(error);
+      const error = new BrokerError(fetched.errorCode, `fetch from ${queue.key}`);
+      if (error.action !== "retry") this.events.onFailed(error, [queue]);
       return true;
     }
     if (queue.wasInterrupted || performance.now() - queue.respondedAtMs > SILENCE_MS) {
       queue.wasInterrupted = false;
-      this.events.onInterrupted(queue.topicPartition);
+      this.events.onInterrupted(queue);
       if (!queue.isOwned) return false;
     }
     queue.respondedAtMs = performance.now();
@@ -144,13 +260,18 @@ export class FetchLoop {
     return false;
   }
 
+  /** The partitions that linger at the same time are fetched together. */
   private linger(queue: PartitionQueue): void {
-    if (this.lingerMs === 0) return;
+    const { lingerMs = 0 } = this.options;
+    if (lingerMs === 0) return;
     queue.isLingering = true;
+    this.lingering.add(queue);
+    if (this.lingering.size > 1) return;
     setTimeout(() => {
-      queue.isLingering = false;
+      for (const each of this.lingering) each.isLingering = false;
+      this.lingering.clear();
       this.wake();
-    }, this.lingerMs);
+    }, lingerMs);
   }
 
   /** Updates the metadata after 50 to 100 ms, then wakes the loop. */
@@ -170,7 +291,7 @@ export class FetchLoop {
   private startRepositioning(queue: PartitionQueue): void {
     queue.isRepositioning = true;
     void this.reposition(queue)
-      .catch(this.events.onFailed)
+      .catch((error) => this.events.onFailed(error, [queue]))
       .then(() => {
         queue.isRepositioning = false;
         this.wake();
@@ -187,7 +308,7 @@ export class FetchLoop {
     for (let round = 1; round <= REPOSITION_ROUNDS; round++) {
       await this.cluster.refresh().catch(() => {});
       const ranges = await offsetRanges(this.cluster, [queue.topicPartition], this.signal);
-      const { first, next } = ranges.get(partitionKey(queue.topicPartition))!;
+      const { first, next } = ranges.get(queue.key)!;
       if (offset >= first && offset <= next) return;
       if (offset < first) return this.skipTo(queue, offset, first);
       await sleep(REPOSITION_DELAY_MS, this.signal);
@@ -198,6 +319,6 @@ export class FetchLoop {
   private skipTo(queue: PartitionQueue, from: number, to: number): void {
     if (!queue.isOwned || queue.nextFetchOffset !== from) return;
     queue.nextFetchOffset = to;
-    this.events.onGap(queue.topicPartition, from, to);
+    this.events.onGap(queue, from, to);
   }
 }

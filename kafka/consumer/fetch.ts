@@ -1,5 +1,5 @@
 /** Sends one Fetch request to a broker, and turns the response into records. */
-import { partitionKey, type StoredRecord, type TopicPartition } from "../log.ts";
+import type { StoredRecord, TopicPartition } from "../log.ts";
 import { decodeBatches } from "../record-batch/decode.ts";
 import { throwOnError } from "../wire/broker-errors.ts";
 import type { Connection } from "../wire/connection.ts";
@@ -19,6 +19,7 @@ export interface FetchedPartition extends TopicPartition {
 /**
  * Fetches from partitions of one broker. Waits up to `maxWaitMs` while none of them has a record.
  *
+ * @returns the responses in the order of `partitions`; undefined for a partition that the broker left out.
  * @throws {Error} a connection error when the response is lost.
  * @throws {BrokerError} when the broker rejects the whole request.
  */
@@ -26,11 +27,17 @@ export async function fetchFrom(
   connection: Connection,
   partitions: readonly FetchPartition[],
   limits: FetchLimits,
-): Promise<readonly FetchedPartition[]> {
+): Promise<readonly (FetchedPartition | undefined)[]> {
   const response = await connection.send(fetchRequest(partitions, limits));
   throwOnError(response.errorCode, `fetch from broker ${connection.node.id}`);
-  const offsets = new Map(partitions.map((each) => [partitionKey(each), each.fetchOffset]));
-  return response.partitions.map((each) => ({ ...each, fetchOffset: offsets.get(partitionKey(each)) ?? 0 }));
+  return partitions.map((requested, i) => {
+    // Brokers respond in the order of the request, grouped by topic.
+    const isOfRequested = (each: FetchResponse | undefined) =>
+      each?.partition === requested.partition && each.topic === requested.topic;
+    const inOrder = response.partitions[i];
+    const found = isOfRequested(inOrder) ? inOrder : response.partitions.find(isOfRequested);
+    return found && { ...found, fetchOffset: requested.fetchOffset };
+  });
 }
 
 /**

@@ -2,8 +2,9 @@
  * The fetched and not yet processed data of one partition. Bytes are decoded when they are processed. Everything in the
  * queue becomes one batch, so a slow handler gets larger batches instead of more batches.
  */
-import type { StoredRecord, TopicPartition } from "../log.ts";
+import { partitionKey, type StoredRecord, type TopicPartition } from "../log.ts";
 import { offsetAfter } from "../record-batch/decode.ts";
+import type { Node } from "../wire/connection.ts";
 import { decodeRecords, type FetchedPartition } from "./fetch.ts";
 
 /** `recentBytes` decays by half in this time, in milliseconds. */
@@ -19,8 +20,8 @@ export class PartitionQueue {
   private addedAtMs = 0;
   /** False once the partition is revoked. Then nothing more of it is processed. */
   isOwned = true;
-  /** True while a fetch that includes this partition is in flight. */
-  isFetching = false;
+  /** The newest poll in flight that asks for this partition, and the broker that it asks. */
+  poll: { readonly node: Node } | undefined;
   /** True after the broker did not know the partition: it may be another one when it is back. */
   wasInterrupted = false;
   /** True while the start of the next fetch is determined, after the broker rejected the offset. */
@@ -36,6 +37,9 @@ export class PartitionQueue {
   /** When a broker last responded for this partition, or the queue was full, by `performance.now()`. */
   respondedAtMs = performance.now();
 
+  /** See `partitionKey`. */
+  readonly key: string;
+
   /**
    * @param committedOffset what the group's coordinator has stored; undefined for nothing.
    * @param maxBytes limit of one fetch, and the size at which the queue is full.
@@ -46,6 +50,7 @@ export class PartitionQueue {
     public committedOffset: number | undefined,
     readonly maxBytes: number,
   ) {
+    this.key = partitionKey(topicPartition);
     this.nextFetchOffset = start;
     this.processedOffset = start;
   }
@@ -53,6 +58,11 @@ export class PartitionQueue {
   /** True when the queue holds so much that the partition is not fetched. */
   get isFull(): boolean {
     return this.bytes >= this.maxBytes;
+  }
+
+  /** True when the next poll may ask for this partition. */
+  get canFetch(): boolean {
+    return this.isOwned && !this.isFull && !this.isLingering && !this.isRepositioning;
   }
 
   /** True when everything that the partition had at the last response is processed. */
@@ -91,10 +101,11 @@ export class PartitionQueue {
    * @throws {UnreadableBatchError}
    */
   takeAll(): { records: readonly StoredRecord[]; next: number; highWatermark: number } {
+    if (this.isFull) this.respondedAtMs = performance.now();
     const taken = this.fetched;
     this.fetched = [];
     this.bytes = 0;
-    const records = taken.flatMap((fetched) => decodeRecords(fetched));
+    const records = taken.length === 1 ? decodeRecords(taken[0]!) : taken.flatMap((fetched) => decodeRecords(fetched));
     // Markers after the last record do not count as lag, because a reader has nothing to process there.
     const markers = records.length > 0 ? this.nextFetchOffset - records.at(-1)!.offset - 1 : 0;
     const highWatermark = (taken.at(-1)?.highWatermark ?? this.nextFetchOffset) - markers;

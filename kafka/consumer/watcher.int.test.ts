@@ -1,10 +1,11 @@
-/** A watched topic that is created again, step by step, on a real broker. */
+/** Watchers of one process, step by step, on a real broker. */
 import { expect, test } from "bun:test";
 import { createLogger } from "../../observability/logger.ts";
 import { Barrier, InterceptedCluster } from "../../tests/harness/intercepted-cluster.ts";
 import { eventually } from "../../tests/harness/servers.ts";
 import { layout, texts, useContract } from "../../tests/kafka-conformance/contract.ts";
 import { record } from "../../tests/kafka-conformance/suite.ts";
+import { WatchLoops } from "./watch-loops.ts";
 import { startWatcher } from "./watcher.ts";
 
 const contract = useContract("epochs");
@@ -15,7 +16,12 @@ test("P10: a watcher delivers nothing of a new topic before it has compared the 
   const at = { topic, partition: 0 };
   await (await contract.log.openWriter(`${topic}.1`, [at])).write(at, ["a", "b"].map(record));
   const received: string[] = [];
-  const deps = { cluster, logger: createLogger("test", "1", "silent"), signal: new AbortController().signal };
+  const deps = {
+    cluster,
+    loops: new WatchLoops(cluster),
+    logger: createLogger("test", "1", "silent"),
+    signal: new AbortController().signal,
+  };
   const onRecords = (records: Parameters<typeof texts>[0]) => void received.push(...texts(records));
   const watcher = await startWatcher({ topic, from: "start", onRecords }, deps);
   await watcher.caughtUp;
@@ -46,5 +52,45 @@ test("P10: a watcher delivers nothing of a new topic before it has compared the 
   await eventually(() => received.length === 7, { timeoutMs: 20_000, what: "the records of the new topic" });
   expect(received).toEqual(["a", "b", "c", "d", "e", "f", "g"]);
   await watcher.close();
+  cluster.close();
+}, 60_000);
+
+test("all watchers of a process share one long poll, and refresh gets an answer at once", async () => {
+  const cluster = await InterceptedCluster.connect();
+  const topics = [await contract.newTopic(), await contract.newTopic(2)];
+  const deps = {
+    cluster,
+    loops: new WatchLoops(cluster),
+    logger: createLogger("test", "1", "silent"),
+    signal: new AbortController().signal,
+  };
+  const received: string[] = [];
+  const onRecords = (records: Parameters<typeof texts>[0]) => void received.push(...texts(records));
+  // Two watchers of one topic cannot share a poll.
+  const watched = [topics[0]!, topics[1]!, topics[1]!];
+  const watchers = await Promise.all(watched.map((topic) => startWatcher({ topic, from: "start", onRecords }, deps)));
+  await Promise.all(watchers.map(({ caughtUp }) => caughtUp));
+  await Bun.sleep(200);
+  const polls: number[] = [];
+  cluster.intercept = async (name, send) => {
+    const response = await send();
+    if (name === "Fetch") polls.push((response as { partitions: readonly unknown[] }).partitions.length);
+    return response;
+  };
+  await Bun.sleep(4_000);
+  expect(polls.length, "polls of two loops in 4 seconds").toBeLessThanOrEqual(6);
+  expect(new Set(polls)).toEqual(new Set([3, 2]));
+
+  const before = watchers[1]!.readUntil();
+  const startedMs = performance.now();
+  watchers[1]!.refresh();
+  await eventually(() => watchers[1]!.readUntil() > before, { timeoutMs: 400, what: "an answer" });
+  expect(watchers[1]!.readUntil()).toBeGreaterThanOrEqual(startedMs);
+
+  await watchers[2]!.close();
+  const at = { topic: topics[1]!, partition: 1 };
+  await (await contract.log.openWriter(topics[1]!, [at])).write(at, [record("a")]);
+  await eventually(() => received.length === 1, { timeoutMs: 5_000, what: "the record at the watcher that remains" });
+  for (const watcher of watchers) await watcher.close();
   cluster.close();
 }, 60_000);

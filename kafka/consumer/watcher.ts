@@ -5,8 +5,8 @@ import { partitionKey, partitionsOf, type Watcher, type WatchOptions } from "../
 import { offsetRanges, offsetsSince } from "../offsets.ts";
 import { NoBrokerError } from "../wire/broker-errors.ts";
 import type { Cluster } from "../wire/cluster.ts";
-import { FetchLoop } from "./fetch-loop.ts";
 import { PartitionQueue } from "./partition-queue.ts";
+import type { LoopMember, WatchLoop, WatchLoops } from "./watch-loops.ts";
 
 const MAX_BYTES = 1_048_576;
 
@@ -18,6 +18,7 @@ interface WatchedPartition {
 
 interface WatcherDeps {
   readonly cluster: Cluster;
+  readonly loops: WatchLoops;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -41,16 +42,17 @@ export async function startWatcher(options: WatchOptions, deps: WatcherDeps): Pr
   return new TopicWatcher(options, deps, watched, id);
 }
 
-class TopicWatcher implements Watcher {
+class TopicWatcher implements Watcher, LoopMember {
+  readonly topic: string;
+  queues: readonly PartitionQueue[];
   readonly ended: Promise<void>;
   readonly caughtUp: Promise<void>;
   private readonly ending = Promise.withResolvers<void>();
   private readonly catchingUp = Promise.withResolvers<void>();
   private readonly closing = new AbortController();
-  private readonly fetchLoop: FetchLoop;
+  private readonly loop: WatchLoop;
   private lastDelivery: Promise<void> = Promise.resolve();
   private behind: readonly WatchedPartition[];
-  private queues: readonly PartitionQueue[];
   /** Nothing is delivered before: the records may be of a new topic, at offsets of the old one. */
   private compared: Promise<void> = Promise.resolve();
   private drainedAtMs = 0;
@@ -62,7 +64,7 @@ class TopicWatcher implements Watcher {
     /** Identity of the topic; undefined or empty when the brokers have none. */
     private topicId: string | undefined,
   ) {
-    const { cluster, logger, signal } = deps;
+    this.topic = options.topic;
     this.ended = this.ending.promise;
     this.caughtUp = this.catchingUp.promise;
     // A caller may ignore either promise; its rejection must not count as unhandled.
@@ -70,26 +72,13 @@ class TopicWatcher implements Watcher {
     this.caughtUp.catch(() => {});
     this.behind = watched;
     this.queues = watched.map(({ queue }) => queue);
-    this.fetchLoop = new FetchLoop(
-      cluster,
-      () => this.queues,
-      {
-        onFetched: (queue) => this.deliver(queue),
-        onGap: (topicPartition, from, to) =>
-          logger.debug(
-            { ...topicPartition, from, to },
-            "records of a watched topic were deleted before they were read",
-          ),
-        onInterrupted: () => {
-          this.compared = this.compared.then(() => this.startAgainIfRecreated());
-        },
-        onFailed: (error) => this.fail(error),
-      },
-      this.closing.signal,
-    );
-    signal.addEventListener("abort", () => void this.close(), { once: true });
+    deps.signal.addEventListener("abort", () => void this.close(), { once: true, signal: this.closing.signal });
     this.updateCaughtUp();
-    this.fetchLoop.wake();
+    this.loop = deps.loops.add(this);
+  }
+
+  refresh(): void {
+    this.loop.refresh(this.queues);
   }
 
   readUntil(): number {
@@ -100,7 +89,7 @@ class TopicWatcher implements Watcher {
 
   async close(): Promise<void> {
     this.closing.abort(new Error("the watcher is closed"));
-    this.fetchLoop.close();
+    this.loop.remove(this);
     await this.lastDelivery;
     this.ending.resolve();
     this.catchingUp.reject(new Error(`the watcher of ${this.options.topic} was closed before it had caught up`));
@@ -119,7 +108,7 @@ class TopicWatcher implements Watcher {
         // What was stored at the start is gone, so nothing of it is left to read.
         this.behind = [];
         this.updateCaughtUp();
-        this.fetchLoop.wake();
+        this.loop.wake();
       }
       this.topicId = id;
     } catch {
@@ -128,18 +117,30 @@ class TopicWatcher implements Watcher {
   }
 
   /** Deliveries run one after the other, over all partitions. */
-  private deliver(queue: PartitionQueue): void {
+  onFetched(queue: PartitionQueue): void {
     this.lastDelivery = this.lastDelivery
       .then(async () => {
         await this.compared;
         if (queue.isEmpty || !queue.isOwned || this.closing.signal.aborted) return;
+        const { isFull } = queue;
         const { records, next } = queue.takeAll();
-        this.fetchLoop.wake();
+        if (isFull) this.loop.wake();
         if (records.length > 0) await this.options.onRecords(records);
         queue.processedOffset = next;
         this.updateCaughtUp();
       })
-      .catch((error) => this.fail(error));
+      .catch((error) => this.onFailed(error));
+  }
+
+  onGap({ topicPartition }: PartitionQueue, from: number, to: number): void {
+    this.deps.logger.debug(
+      { ...topicPartition, from, to },
+      "records of a watched topic were deleted before they were read",
+    );
+  }
+
+  onInterrupted(): void {
+    this.compared = this.compared.then(() => this.startAgainIfRecreated());
   }
 
   private updateCaughtUp(): void {
@@ -147,10 +148,10 @@ class TopicWatcher implements Watcher {
     if (this.behind.length === 0) this.catchingUp.resolve();
   }
 
-  private fail(error: unknown): void {
+  onFailed(error: unknown): void {
     if (this.closing.signal.aborted) return;
     this.closing.abort(error);
-    this.fetchLoop.close();
+    this.loop.remove(this);
     this.ending.reject(error);
     this.catchingUp.reject(error);
   }

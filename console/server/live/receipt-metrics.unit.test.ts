@@ -10,7 +10,7 @@ test("a watcher that has failed is no longer referenced: a later stop does not c
   let closed = 0;
   const watch = async (): Promise<Watcher> => {
     watching.resolve();
-    return { caughtUp: ended, ended, readUntil: () => 0, close: async () => void closed++ };
+    return { caughtUp: ended, ended, readUntil: () => 0, refresh() {}, close: async () => void closed++ };
   };
   const log = { watch } as unknown as Log;
   const metrics = new ReceiptMetrics(

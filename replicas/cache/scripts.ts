@@ -1,5 +1,5 @@
 /** The Lua scripts of the cache. Each but `install` starts with the gate, which accepts only the installed epoch. */
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../../platform/redis/redis.ts";
 import fenceText from "./fence.lua" with { type: "text" };
 import fillText from "./fill.lua" with { type: "text" };
 import gate from "./gate.lua" with { type: "text" };
@@ -13,7 +13,11 @@ import storeText from "./store.lua" with { type: "text" };
  *
  * @throws {Error} when the server is unavailable or rejects it; it is then unknown whether the script ran.
  */
-export type Script = (client: Redis, keys: readonly string[], args: readonly (string | number)[]) => Promise<string>;
+export type Script = (
+  client: RedisClient,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<string>;
 
 function script(text: string): Script {
   const sha1 = new Bun.CryptoHasher("sha1").update(text).digest("hex");

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Hono } from "hono";
+import { Redis } from "ioredis";
 import { documentOf, rowOf } from "../../contracts/entity/row.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { serviceApp } from "../../platform/http/service-app.ts";
@@ -32,6 +33,7 @@ let plainDatabase: ReplicaDatabase;
 let metrics: ReturnType<typeof createMetrics>;
 let app: Hono;
 let plainApp: Hono;
+let redis: Redis;
 let lag: number | undefined = 0;
 
 function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
@@ -48,6 +50,7 @@ function appOf({ lookup, rows, freshness }: CacheProcess): Hono {
 beforeAll(async () => {
   metrics = createMetrics("test", "1");
   [database, plainDatabase] = await Promise.all([replicaDatabase("catalog"), replicaDatabase("catalog")]);
+  redis = new Redis(await redisUrl());
   cached = await startCacheProcess(database.url, await redisUrl(), `routes-${newId()}`);
   plain = await startCacheProcess(plainDatabase.url, undefined, "catalog");
   [app, plainApp] = [appOf(cached), appOf(plain)];
@@ -55,6 +58,7 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
+  redis.disconnect();
   for (const part of [cached, plain, database, plainDatabase]) await part[Symbol.asyncDispose]();
 });
 
@@ -90,7 +94,7 @@ describe("one entity", () => {
     expect(fenced.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss");
     const newer = { ...change, version: 2, document: { ...change.document, version: 2 } };
     await cached.applyAndCache([newer]);
-    await cached.replica.redis!.writes.client.del(...(await cached.replica.redis!.writes.client.keys(`*${change.id}`)));
+    await redis.del(...(await redis.keys(`*${change.id}`)));
     const first = await get(`/products/${change.id}`);
     const second = await get(`/products/${change.id}`);
     expect(first.headers.get("cache-status")).toBe("lockstep-redis; fwd=uri-miss; stored");
@@ -123,7 +127,7 @@ describe("one entity", () => {
     expect(invalid.status).toBe(404);
     expect(await invalid.json()).toMatchObject({ detail: 'There is no product "1" in this replica.' });
     // An id that never existed leaves no key in Redis.
-    expect(await cached.replica.redis!.writes.client.keys(`*${never}`)).toEqual([]);
+    expect(await redis.keys(`*${never}`)).toEqual([]);
   });
 
   test("is found by its id in upper case", async () => {

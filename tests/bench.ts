@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 /**
  * `bun run bench`: measures the figures of docs/performance.md (load-tests/README.md describes how). The load tests may
- * not import services, so this file passes them the project and the schemas that `--limit` needs.
+ * not import services, so this file passes them the project and the schemas that `--against` needs.
  */
 import { sourceMigrations } from "../gateway/migrations/index.ts";
 import { runBenchCommand } from "../load-tests/bench/command.ts";

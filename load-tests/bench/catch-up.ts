@@ -2,7 +2,7 @@
 import { sleep } from "../../platform/async/sleep.ts";
 import { measureCatchUp } from "./measure-catch-up.ts";
 import type { PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
-import { httpPhase, type Print } from "./phases.ts";
+import { LEAD_IN_SECONDS, type Print, ratePhase } from "./phases.ts";
 import type { AwayPhase } from "./result.ts";
 
 const WRITES_PER_SECOND = 500;
@@ -26,7 +26,8 @@ export async function catchUpPhase(
   const sendSignal = (signal: NodeJS.Signals) => {
     for (const pid of pids) process.kill(pid, signal);
   };
-  const load = httpPhase(stack, WRITES_PER_SECOND, awaySeconds + AFTER_SECONDS, print, measurement);
+  const lengths = { leadIn: LEAD_IN_SECONDS, measured: awaySeconds + AFTER_SECONDS, observed: 0 };
+  const load = ratePhase(stack, WRITES_PER_SECOND, lengths, print, measurement);
   print(`${replica.name} is suspended for ${awaySeconds} s`);
   sendSignal("SIGSTOP");
   try {

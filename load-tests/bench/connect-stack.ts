@@ -8,11 +8,19 @@ import type { WatchedProcess } from "./processes.ts";
 import { entryOf, type StackStatus } from "./running-stack.ts";
 import type { StackUnderTest } from "./stack-measurement.ts";
 
-/** All processes of a stack. External servers are not included. */
+/** Kinds of services that count their requests to brokers. */
+const METERED_KINDS: ReadonlySet<string> = new Set(["gateway", "relay", "stream", "replica"]);
+
+const labelOf = ({ name, instance }: { name: string; instance: number }) =>
+  instance > 1 ? `${name} ${instance}` : name;
+
+/** All services and servers of a stack. External servers are not included. */
 export const processesOf = (status: StackStatus): WatchedProcess[] =>
-  status.services.flatMap(({ name, kind, instance, pid }) =>
-    pid === null ? [] : [{ name: instance > 1 ? `${name} ${instance}` : name, kind, pid }],
-  );
+  status.services.flatMap(({ kind, pid, ...service }) => (pid === null ? [] : [{ name: labelOf(service), kind, pid }]));
+
+/** `bun run up`, which checks and restarts the others. They are its children, so it is measured alone. */
+const supervisorOf = ({ supervisor }: StackStatus): WatchedProcess[] =>
+  supervisor ? [{ name: "supervisor", kind: "supervisor", pid: supervisor.pid, isAlone: true }] : [];
 
 /**
  * Connects to the databases and the log of a stack. Dispose the result to close the connections.
@@ -51,7 +59,10 @@ export async function connectStack(
     replicas,
     hops,
     replicaUrls: new Map(names.map((name) => [name, urlsOf(name)])),
-    processes: processesOf(status),
+    processes: [...processesOf(status), ...supervisorOf(status)],
+    services: status.services
+      .filter(({ kind }) => METERED_KINDS.has(kind))
+      .map((service) => ({ name: labelOf(service), url: service.url })),
     async [Symbol.asyncDispose]() {
       await Promise.all([hops[Symbol.asyncDispose](), ...[source, ...replicas].map(({ sql }) => sql.end())]);
     },

@@ -1,8 +1,9 @@
-/** Percentiles of measured values and quantiles of histograms. */
+/** Percentiles of measured values, medians of rounds, and counters and quantiles of histograms from /metrics. */
 
 /** Percentiles of a set of values, in their unit. All are 0 for an empty set. */
 export interface Figures {
   readonly count: number;
+  readonly mean: number;
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -24,7 +25,32 @@ export function percentile(sorted: readonly number[], share: number): number {
 export function figuresOf(values: Iterable<number>): Figures {
   const sorted = [...values].sort((a, b) => a - b);
   const rank = (share: number) => percentile(sorted, share);
-  return { count: sorted.length, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1) };
+  const mean = sorted.reduce((sum, value) => sum + value, 0) / Math.max(1, sorted.length);
+  return { count: sorted.length, mean, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99), max: rank(1) };
+}
+
+/** The middle and the ends of a few values, such as those of several rounds. Undefined for none. */
+export function medianOf(
+  values: readonly number[],
+): { readonly median: number; readonly min: number; readonly max: number } | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const [min] = sorted;
+  const max = sorted.at(-1);
+  if (min === undefined || max === undefined) return undefined;
+  const middle = (sorted.length - 1) / 2;
+  return { median: (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2, min, max };
+}
+
+/** Reads the counters of a name from the text of /metrics, by the value of one label. Adds up series with equal ones. */
+export function readCounters(text: string, name: string, label: string): Map<string, number> {
+  const counters = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    if (!line.startsWith(`${name}{`)) continue;
+    const [, labelText = "", count] = /\{(.*)\} ([^ ]+)$/.exec(line) ?? [];
+    const value = new Map([...labelText.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, v]) => [key, v])).get(label) ?? "";
+    counters.set(value, (counters.get(value) ?? 0) + Number(count));
+  }
+  return counters;
 }
 
 /** Cumulative counts of a Prometheus histogram by upper bound. The last bound is infinite. */

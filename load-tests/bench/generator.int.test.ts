@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sleep } from "../../platform/async/sleep.ts";
 import { project } from "../../tests/project/index.ts";
 import { workloadOf } from "../workload/workload.ts";
-import { Generator, type GeneratorMessage, type GeneratorResult, type Sample } from "./generator.ts";
+import { Generator, type GeneratorMessage, type GeneratorResult, type RateLoad, type Sample } from "./generator.ts";
 
 /**
  * A gateway without storage. It responds at once, except from `from` to `to`, in milliseconds after the first write.
@@ -29,15 +29,16 @@ function fakeGateway(stall: { from: number; to: number } = { from: 0, to: 0 }) {
   return { url: `http://127.0.0.1:${server.port}`, methods, [Symbol.dispose]: () => void server.stop(true) };
 }
 
-async function run(gateway: string, options: { ratePerSecond: number; seconds: number; warmUpSeconds?: number }) {
+async function run(gateway: string, load: Omit<RateLoad, "warmUpSeconds"> & Partial<RateLoad>) {
   const samples: Sample[] = [];
   let result: GeneratorResult | undefined;
   const onMessage = (message: GeneratorMessage) => {
     if (message.type === "sample") samples.push(message.sample);
     if (message.type === "done") result = message.result;
   };
-  const fixed = { seed: 1, run: "test", samplesPerSecond: 50, warmUpSeconds: 0 };
-  await new Generator({ gateway, ...fixed, ...options }, await workloadOf(project), onMessage).run();
+  const fixed = { seed: 1, run: "test", samplesPerSecond: 50 };
+  const options = { gateway, ...fixed, load: { warmUpSeconds: 0, ...load } };
+  await new Generator(options, await workloadOf(project), onMessage).run();
   return { result: result!, samples };
 }
 
@@ -67,6 +68,23 @@ test("a stall delays no later write, and counts for each write that was due duri
   expect(Math.max(...result.ackMs)).toBeGreaterThan(400);
 });
 
+test("clients send one write after the other, and never more at a time than there are clients", async () => {
+  using gateway = fakeGateway();
+  let result: GeneratorResult | undefined;
+  const options = {
+    gateway: gateway.url,
+    seed: 1,
+    run: "test",
+    samplesPerSecond: 0,
+    load: { clients: 8, writes: 500 },
+  };
+  await new Generator(options, await workloadOf(project), (message) => {
+    if (message.type === "done") result = message.result;
+  }).run();
+  expect(gateway.methods).toHaveLength(500);
+  expect(result).toMatchObject({ sent: 500, acknowledged: 500, failed: {}, maxInFlight: 8 });
+});
+
 test("rejected writes are counted by status, writes without a response under none", async () => {
   using rejecting = Bun.serve({
     port: 0,
@@ -81,7 +99,7 @@ test("rejected writes are counted by status, writes without a response under non
 
 test("the generator process reports all figures of a long run before it ends", async () => {
   using gateway = fakeGateway();
-  const options = { gateway: gateway.url, ratePerSecond: 5_000, seconds: 2, warmUpSeconds: 0 };
+  const options = { gateway: gateway.url, load: { ratePerSecond: 5_000, seconds: 2, warmUpSeconds: 0 } };
   const argument = JSON.stringify({ ...options, seed: 1, run: "test", samplesPerSecond: 0 });
   let result: GeneratorResult | undefined;
   const child = Bun.spawn([process.execPath, join(import.meta.dir, "generator-process.ts"), argument], {

@@ -1,8 +1,9 @@
 /**
- * Sends writes at a fixed rate, independent of the responses (open loop). A slow response delays no later write. Each
- * latency counts from when the write was due, so a stall counts for every write that it delayed. The generator runs in
- * its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does not delay its
- * timers.
+ * Sends writes. At a fixed rate it is independent of the responses (open loop): a slow response delays no later write,
+ * and each latency counts from when the write was due, so a stall counts for every write that it delayed. Or a number of
+ * clients send one write after the other, each when the response to the one before has arrived (closed loop). The
+ * generator runs in its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does
+ * not delay its timers.
  */
 import { keyOf } from "../../contracts/entity/key.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -12,18 +13,30 @@ import { HttpConnections } from "./http-connections.ts";
 import { type NextWrite, WriteMix } from "./mix.ts";
 import { isDatabase, SqlWrites, type WriteClient } from "./sql-writes.ts";
 
-/** What the generator sends, and where. */
-export interface GeneratorOptions {
-  /** URL of a gateway, or of a database to write to directly. */
-  readonly gateway: string;
+/** Writes at a fixed rate. */
+export interface RateLoad {
   readonly ratePerSecond: number;
   readonly seconds: number;
   /** Writes at the same rate before the measurement. */
   readonly warmUpSeconds: number;
+}
+
+/** Writes by clients that wait for each answer. */
+export interface ClientsLoad {
+  readonly clients: number;
+  /** Writes of all clients together. */
+  readonly writes: number;
+}
+
+/** What the generator sends, and where. */
+export interface GeneratorOptions {
+  /** URL of a gateway, or of a database to write to directly. */
+  readonly gateway: string;
+  readonly load: RateLoad | ClientsLoad;
   readonly seed: number;
   /** Prefix of each key, so that two runs use different keys. */
   readonly run: string;
-  /** Number of measured upserts per second that are reported to the parent as samples. */
+  /** Number of measured upserts per second that are reported to the parent as samples. Only at a fixed rate. */
   readonly samplesPerSecond: number;
 }
 
@@ -41,7 +54,7 @@ export interface GeneratorResult {
   readonly acknowledged: number;
   /** Number of responses other than 2xx by status; requests without a response under `none`. */
   readonly failed: Readonly<Record<string, number>>;
-  /** Milliseconds from when each write was due to its response. */
+  /** Milliseconds from when each write was due to its response. With clients a write is due when it is sent. */
   readonly ackMs: readonly number[];
   /** Milliseconds from when each write was due to when it was sent. */
   readonly sendDelayMs: readonly number[];
@@ -102,12 +115,12 @@ export class Generator {
 
   /** Sends all writes. Resolves when the last response has arrived or timed out. */
   async run(): Promise<void> {
-    const { ratePerSecond, seconds, warmUpSeconds } = this.options;
-    const warmUp = Math.round(ratePerSecond * warmUpSeconds);
-    await this.send(warmUp, false);
+    const { load } = this.options;
+    const isRate = "ratePerSecond" in load;
+    if (isRate) await this.send(load, load.warmUpSeconds, false);
     this.emit({ type: "measuring", atMs: nowMs() });
     const cpu = process.cpuUsage();
-    await this.send(Math.round(ratePerSecond * seconds), true);
+    await (isRate ? this.send(load, load.seconds, true) : this.sendInTurns(load));
     const { user, system } = process.cpuUsage(cpu);
     const deadline = performance.now() + LAST_RESPONSES_MS;
     while (this.inFlight > 0 && performance.now() < deadline) await sleep(5);
@@ -119,16 +132,19 @@ export class Generator {
     this.emit({ type: "done", atMs: nowMs(), result });
   }
 
-  /** Sends `count` writes, each when it is due. Resolves when all are sent. */
-  private send(count: number, measured: boolean): Promise<void> {
+  /** Sends writes for some seconds, each when it is due. Resolves when all are sent. */
+  private send({ ratePerSecond }: RateLoad, seconds: number, measured: boolean): Promise<void> {
+    const count = Math.round(ratePerSecond * seconds);
+    const samplesPerWrite = measured ? this.options.samplesPerSecond / ratePerSecond : 0;
     const startedAt = performance.now();
     let next = 0;
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         const elapsed = performance.now() - startedAt;
         for (; next < count; next++) {
-          const due = dueMs(next, this.options.ratePerSecond);
+          const due = dueMs(next, ratePerSecond);
           if (due > elapsed) return;
+          this.samplesDue += samplesPerWrite;
           void this.sendOne(startedAt + due, measured);
         }
         clearInterval(timer);
@@ -137,11 +153,19 @@ export class Generator {
     });
   }
 
+  /** Lets each client send one write after the other. Resolves when all are answered. */
+  private async sendInTurns({ clients, writes }: ClientsLoad): Promise<void> {
+    let next = 0;
+    const client = async () => {
+      while (next++ < writes) await this.sendOne(performance.now(), true);
+    };
+    await Promise.all(Array.from({ length: clients }, client));
+  }
+
   private async sendOne(due: number, measured: boolean): Promise<void> {
     if (measured) {
       this.sent++;
       this.sendDelayMs.push(performance.now() - due);
-      this.samplesDue += this.options.samplesPerSecond / this.options.ratePerSecond;
     }
     this.maxInFlight = Math.max(this.maxInFlight, ++this.inFlight);
     const write = this.mix.next();

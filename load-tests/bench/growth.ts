@@ -8,7 +8,7 @@ import type { Project } from "../../contracts/project.ts";
 import type { RestartResult } from "../../stack/restart.ts";
 import { connectStack } from "./connect-stack.ts";
 import { measureCatchUp } from "./measure-catch-up.ts";
-import { httpPhase, type Print } from "./phases.ts";
+import { LEAD_IN_SECONDS, type Print, ratePhase } from "./phases.ts";
 import type { GrowthPoint } from "./result.ts";
 import { runScript, statusOf, tokenFor } from "./running-stack.ts";
 import { StackMeasurement, type StackUnderTest } from "./stack-measurement.ts";
@@ -54,7 +54,8 @@ async function measurePoint(
     const loaded = await loadRows(stack, products, print);
     // No comparison here: it would read whole tables into memory. `verify` below compares digests.
     const measurement = new StackMeasurement(stack, async () => []);
-    return { ...loaded, phase: await httpPhase(stack, WRITES_PER_SECOND, seconds, print, measurement) };
+    const lengths = { leadIn: LEAD_IN_SECONDS, measured: seconds, observed: 0 };
+    return { ...loaded, phase: await ratePhase(stack, WRITES_PER_SECOND, lengths, print, measurement) };
   })();
   print(`${products} products: restarting each service`);
   const restarted = JSON.parse(await outputOf(["restart", "--json", "--data", data])) as RestartResult[];

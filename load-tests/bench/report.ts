@@ -1,30 +1,87 @@
 /** A bench result as text. */
 import type { Figures } from "./figures.ts";
-import type { AwayPhase, BenchResult, BulkPhase, GrowthPoint, HttpPhase, Phase } from "./result.ts";
+import type { HopFigures } from "./hops.ts";
+import { comparison } from "./report-comparison.ts";
+import { cpuTable, phaseCost } from "./report-cost.ts";
+import { growth } from "./report-growth.ts";
+import { table } from "./report-table.ts";
+import type {
+  AnyPhase,
+  AwayPhase,
+  BenchResult,
+  BulkPhase,
+  ClientsPhase,
+  IdlePhase,
+  Phase,
+  RatePhase,
+  SystemRun,
+} from "./result.ts";
 
 /** The result as tables. Times are in milliseconds. */
 export function report(result: BenchResult): string {
-  const { machine } = result;
+  const { machine, runs } = result;
+  const isComparison = runs.some(({ system }) => system !== "lockstep");
+  const stacks = runs.filter(({ system }) => system === "lockstep");
+  const ofState = (state: SystemRun["state"]) => stacks.filter((run) => run.state === state);
   return [
-    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, ${systemOf(result)}, load before ${machine.loadBefore.toFixed(2)}`,
-    ...result.http.map(httpPhase),
-    ...(result.bulk ? [bulkPhase(result.bulk)] : []),
+    `${machine.cpus} CPUs (${machine.model}), ${machine.memoryGb} GB, Linux ${machine.kernel}, Bun ${machine.bun}, load before ${machine.loadBefore.toFixed(2)}`,
+    ...runs.flatMap(({ phases, ...run }) => [heading(run), ...phases.map(phaseText)]),
+    ...(["warm", "new"] as const)
+      .filter((state) => !isComparison && ofState(state).length > 0)
+      .map((state) => `Lockstep, ${state} processes. ${cpuTable(ofState(state))}`),
+    ...(isComparison ? [comparison(runs)] : []),
     ...(result.away ? [catchUp(result.away)] : []),
     ...(result.growth.length > 0 ? [growth(result.growth)] : []),
-    ...(result.brokers > 0
-      ? [`Memory of gateway, relay, stream and replicas at the end: ${result.servicesMemoryMb.toFixed(0)} MB`]
-      : []),
     result.equal ? "Source and replicas are equal by content." : differencesText(result),
   ].join("\n\n");
 }
 
-const systemOf = ({ brokers }: BenchResult) =>
-  brokers > 0 ? `${brokers} broker(s)` : "PostgreSQL's own logical replication";
+const NAMES = {
+  lockstep: "Lockstep",
+  pglogical: "PostgreSQL's own logical replication",
+  "dual-write": "A tutorial's dual write",
+} as const;
 
-const httpPhase = (phase: HttpPhase): string => {
-  const failed = Object.entries(phase.failed).map(([status, count]) => `${count} x ${status}`);
-  return [
-    `${phase.name}: ${phase.sent} writes in ${phase.seconds.toFixed(1)} s, ${phase.acknowledged} acknowledged, ${failed.join(", ") || "none failed"}; all applied ${phase.settledAfterSeconds.toFixed(1)} s after the last`,
+function heading({
+  system,
+  round,
+  state,
+  warmUpSeconds,
+  copies,
+  brokers,
+  loadBefore,
+}: Omit<SystemRun, "phases">): string {
+  const brokersText = brokers > 0 ? `, ${brokers} broker(s)` : "";
+  const stateText = state === "new" ? "new processes" : `warm processes (${warmUpSeconds} s at 200/s before)`;
+  return `== ${NAMES[system]}, round ${round}, ${stateText}, copies: ${copies.join(", ")}${brokersText}, load before ${loadBefore.toFixed(2)}`;
+}
+
+function phaseText(phase: AnyPhase): string {
+  switch (phase.kind) {
+    case "idle":
+      return idlePhase(phase);
+    case "rate":
+      return ratePhase(phase);
+    case "bulk":
+      return bulkPhase(phase);
+    case "clients":
+      return clientsPhase(phase);
+    default:
+      return phase satisfies never;
+  }
+}
+
+const idlePhase = (phase: IdlePhase): string =>
+  `${phase.name}: ${phase.costSeconds.toFixed(1)} s without writes\n${phaseCost(phase)}`;
+
+const outcome = ({ sent, acknowledged, failed }: RatePhase | ClientsPhase): string => {
+  const failures = Object.entries(failed).map(([status, count]) => `${count} x ${status}`);
+  return `${sent} writes, ${acknowledged} acknowledged, ${failures.join(", ") || "none failed"}`;
+};
+
+const ratePhase = (phase: RatePhase): string =>
+  [
+    `${phase.name}: ${phase.seconds.toFixed(1)} s, ${outcome(phase)}; all applied ${phase.settledAfterSeconds.toFixed(1)} s after the last`,
     latencies(
       [
         ["acknowledged at the client", phase.ackMs],
@@ -32,27 +89,41 @@ const httpPhase = (phase: HttpPhase): string => {
       ],
       phase,
     ),
-    usage(phase),
+    phaseCost(phase),
   ].join("\n");
-};
+
+const clientsPhase = (phase: ClientsPhase): string =>
+  [
+    `${phase.name}: ${outcome(phase)}; ${phase.acknowledgedPerSecond.toFixed(0)}/s acknowledged, ${phase.appliedPerSecond.toFixed(0)}/s until all copies had them`,
+    latencies([["acknowledged at the client", phase.ackMs]], phase),
+    phaseCost(phase),
+  ].join("\n");
 
 const bulkPhase = (phase: BulkPhase): string =>
   [
-    `${phase.name}: ${phase.rowChanges} row changes; source alone ${phase.sourceRowsPerSecond.toFixed(0)} rows/s, until all replicas had them ${phase.rowsPerSecond.toFixed(0)} rows/s (${phase.seconds.toFixed(1)} s)`,
+    `${phase.name}: ${phase.rowChanges} row changes; source alone ${phase.sourceRowsPerSecond.toFixed(0)} rows/s, until all copies had them ${phase.rowsPerSecond.toFixed(0)} rows/s (${phase.seconds.toFixed(1)} s)`,
     latencies([], phase),
-    usage(phase),
+    phaseCost(phase),
   ].join("\n");
+
+/** The share of a hop in the mean latency. Means add up, percentiles do not. */
+const shareOfHops = ({ published, routed, applied }: HopFigures) => {
+  const total = published.mean + routed.mean + applied.mean;
+  return ({ mean }: Figures): string => (total > 0 ? ` (${((100 * mean) / total).toFixed(0)} %)` : "");
+};
 
 const latencies = (first: readonly (readonly [string, Figures])[], { replicas, missingInRedis }: Phase): string => {
   const rows: [string, Figures][] = [...first.map(([name, figures]): [string, Figures] => [name, figures])];
   for (const [name, latency] of Object.entries(replicas)) {
     rows.push([`commit to ${name}'s commit`, latency.commitToCommitMs]);
-    if (latency.hopsMs)
+    if (latency.hopsMs) {
+      const share = shareOfHops(latency.hopsMs);
       rows.push(
-        ["  until published", latency.hopsMs.published],
-        ["  then until routed", latency.hopsMs.routed],
-        ["  then until committed", latency.hopsMs.applied],
+        [`  until published${share(latency.hopsMs.published)}`, latency.hopsMs.published],
+        [`  then until routed${share(latency.hopsMs.routed)}`, latency.hopsMs.routed],
+        [`  then until committed${share(latency.hopsMs.applied)}`, latency.hopsMs.applied],
       );
+    }
     if (latency.commitToRedisMs.count > 0) rows.push([`commit to ${name}'s Redis (sample)`, latency.commitToRedisMs]);
   }
   const body = rows.map(([name, f]) => [name, f.count, ...[f.p50, f.p90, f.p99, f.max].map((ms) => ms.toFixed(1))]);
@@ -68,74 +139,10 @@ const latencies = (first: readonly (readonly [string, Figures])[], { replicas, m
 const catchUp = ({ replica, awaySeconds, resumedSeconds, catchUpSeconds, phase }: AwayPhase): string =>
   `${replica}, away for ${awaySeconds} s at ${phase.ratePerSecond} writes/s (${phase.acknowledged} acknowledged of ${phase.sent}): began ${resumedSeconds.toFixed(1)} s after its return, had caught up after ${catchUpSeconds.toFixed(1)} s`;
 
-/** A column for each number of products. */
-function growth(points: readonly GrowthPoint[]): string {
-  const row = (name: string, pick: (point: GrowthPoint) => number, digits = 0) => [
-    name,
-    ...points.map((point) => pick(point).toFixed(digits)),
-  ];
-  const [first] = points;
-  const replicas = Object.keys(first?.phase.replicas ?? {});
-  const services = first?.phase.processes.map(({ name }) => name) ?? [];
-  const processOf = ({ phase }: GrowthPoint, name: string) => phase.processes.find((process) => process.name === name);
-  return table([
-    ["products", ...points.map(({ products }) => String(products))],
-    row("loaded, rows/s until all have them", ({ loadedRows, loadSeconds }) => loadedRows / loadSeconds),
-    row("acknowledged, ms p50", ({ phase }) => phase.ackMs.p50, 1),
-    ...replicas.flatMap((name) => [
-      row(`commit to ${name}'s commit, ms p50`, ({ phase }) => phase.replicas[name]?.commitToCommitMs.p50 ?? 0, 1),
-      row(`commit to ${name}'s commit, ms p99`, ({ phase }) => phase.replicas[name]?.commitToCommitMs.p99 ?? 0, 1),
-    ]),
-    ...services.map((name) =>
-      row(
-        `${name}, ms of CPU per write`,
-        (p) => ((processOf(p, name)?.cpuSeconds ?? 0) * 1_000) / p.phase.acknowledged,
-        2,
-      ),
-    ),
-    row(
-      "all together, ms of CPU per write",
-      ({ phase }) =>
-        (phase.processes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0) * 1_000) / phase.acknowledged,
-      2,
-    ),
-    row("stream, peak MB", (point) => processOf(point, "stream")?.peakMemoryMb ?? 0),
-    ...(first?.restarted ?? []).map(({ name, instance }) =>
-      row(
-        `${name} ${instance}, ms from SIGTERM to ready`,
-        ({ restarted }) => restarted.find((r) => r.name === name && r.instance === instance)?.backMs ?? 0,
-      ),
-    ),
-    row("stream killed, its memory from the log: ms until changes flow", ({ streamRestoreMs }) => streamRestoreMs),
-    row("verify of everything, ms", ({ verifyMs }) => verifyMs),
-  ]);
-}
-
-const usage = ({ processes }: Phase): string =>
-  table([
-    ["process", "CPU s", "peak MB", "end MB"],
-    ...processes.map((p) => [p.name, p.cpuSeconds.toFixed(1), p.peakMemoryMb.toFixed(0), p.memoryMb.toFixed(0)]),
-  ]);
-
-const differencesText = ({ http, bulk }: BenchResult): string => {
-  const lines = [...http, ...(bulk ? [bulk] : [])].flatMap(({ name, differences }) =>
-    differences.map((d) => `${name}: ${d}`),
+const differencesText = ({ runs, away }: BenchResult): string => {
+  const phases = [...runs.filter(({ system }) => system === "lockstep").flatMap((run) => run.phases), away?.phase];
+  const lines = phases.flatMap((phase) =>
+    phase && phase.kind !== "idle" ? phase.differences.map((difference) => `${phase.name}: ${difference}`) : [],
   );
   return [`SOURCE AND REPLICAS DIFFER in ${lines.length} places:`, ...lines.slice(0, 20)].join("\n");
 };
-
-/** Aligns columns: the first to the left, numbers to the right. */
-function table(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => String(row[column] ?? "").length))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === 0 ? String(cell).padEnd(widths[0] ?? 0) : String(cell).padStart(widths[column] ?? 0),
-        )
-        .join("  ")
-        .trimEnd(),
-    )
-    .map((line) => `  ${line}`)
-    .join("\n");
-}

@@ -1,5 +1,6 @@
 /** The result of a bench: the content of `--json FILE`. */
 import type { RestartResult } from "../../stack/restart.ts";
+import type { RequestCounts } from "./broker-requests.ts";
 import type { Figures } from "./figures.ts";
 import type { HopFigures } from "./hops.ts";
 import type { ProcessFigures } from "./processes.ts";
@@ -16,22 +17,50 @@ export interface ReplicaLatency {
   readonly histogramMs: Readonly<Record<"postgres" | "redis", { count: number; p50: number; p99: number }>>;
 }
 
-/** What every phase measures. */
-export interface Phase {
+/** What a process used during a phase, from its start until everything was applied. */
+export interface ProcessCost extends ProcessFigures {
+  /** Resident 3 s later. Services have returned unused memory by then. */
+  readonly settledMemoryMb: number;
+  /** Its requests to brokers by kind. Null for a process that does not count them. */
+  readonly brokerRequests: RequestCounts | null;
+  /** Counted in the observed seconds after the phase. Null when they were not counted. */
+  readonly systemCalls: SystemCalls | null;
+}
+
+/** System calls of a process, and the writes of the same seconds. */
+export interface SystemCalls {
+  readonly calls: number;
+  readonly writes: number;
+}
+
+/** What a phase cost. */
+export interface PhaseCost {
   readonly name: string;
+  /** Writes that the cost is divided by; 0 for an idle system. */
+  readonly writes: number;
+  /** From the start of the phase until everything was applied. */
+  readonly costSeconds: number;
+  readonly processes: readonly ProcessCost[];
+}
+
+/** A system without writes. */
+export interface IdlePhase extends PhaseCost {
+  readonly kind: "idle";
+}
+
+/** What every phase with writes measures. */
+export interface Phase extends PhaseCost {
   readonly seconds: number;
   /** Sampled writes that did not arrive in Redis within 30 s. */
   readonly missingInRedis: number;
   readonly replicas: Readonly<Record<string, ReplicaLatency>>;
-  readonly processes: readonly ProcessFigures[];
   /** From the last acknowledged write until all replicas had applied everything. */
   readonly settledAfterSeconds: number;
   readonly differences: readonly string[];
 }
 
-/** Writes at a constant rate. */
-export interface HttpPhase extends Phase {
-  readonly ratePerSecond: number;
+/** Writes over HTTP, or over SQL to a system without a gateway. */
+interface RequestPhase extends Phase {
   readonly sent: number;
   readonly acknowledged: number;
   readonly failed: Readonly<Record<string, number>>;
@@ -40,12 +69,51 @@ export interface HttpPhase extends Phase {
   readonly generator: { readonly lateMs: Figures; readonly mostUnderWay: number; readonly cpuSeconds: number };
 }
 
+/** Writes at a constant rate. */
+export interface RatePhase extends RequestPhase {
+  readonly kind: "rate";
+  readonly ratePerSecond: number;
+}
+
+/** Clients that send one write after the other, each when the one before is answered. */
+export interface ClientsPhase extends RequestPhase {
+  readonly kind: "clients";
+  readonly clients: number;
+  readonly acknowledgedPerSecond: number;
+  /** From the first write to the last commit in the slowest replica. */
+  readonly appliedPerSecond: number;
+}
+
 /** Row changes by SQL, as fast as one session commits them. */
 export interface BulkPhase extends Phase {
+  readonly kind: "bulk";
   readonly rowChanges: number;
   readonly sourceRowsPerSecond: number;
   /** From the begin of the first transaction to the last commit in the slowest replica. */
   readonly rowsPerSecond: number;
+}
+
+/** Any phase of a run. */
+export type AnyPhase = IdlePhase | RatePhase | ClientsPhase | BulkPhase;
+
+/** Systems that a bench measures. */
+export type SystemName = "lockstep" | "pglogical" | "dual-write";
+
+/** One run of one system. */
+export interface SystemRun {
+  readonly system: SystemName;
+  /** From 1; more with `--rounds`. */
+  readonly round: number;
+  /** New: each phase has a stack of its own, and counts from its first write. Warm: after writes at 200/s. */
+  readonly state: "new" | "warm";
+  /** Seconds of writes at 200/s before the first phase. */
+  readonly warmUpSeconds: number;
+  /** Names of the copies that are measured. */
+  readonly copies: readonly string[];
+  readonly brokers: number;
+  /** Load average over the minute before the start. */
+  readonly loadBefore: number;
+  readonly phases: readonly AnyPhase[];
 }
 
 /** A replica that was suspended during a constant load. */
@@ -56,7 +124,7 @@ export interface AwayPhase {
   readonly resumedSeconds: number;
   /** From its resumption until it had applied everything that was committed before. */
   readonly catchUpSeconds: number;
-  readonly phase: HttpPhase;
+  readonly phase: RatePhase;
 }
 
 /** A stack with a given number of products. */
@@ -65,7 +133,7 @@ export interface GrowthPoint {
   /** Rows that were inserted by SQL to reach that number, and the time until all replicas had them. */
   readonly loadedRows: number;
   readonly loadSeconds: number;
-  readonly phase: HttpPhase;
+  readonly phase: RatePhase;
   readonly restarted: readonly RestartResult[];
   /** From the kill of the stream until changes arrive again. It first restores all versions from the log. */
   readonly streamRestoreMs: number;
@@ -86,14 +154,12 @@ export interface BenchResult {
     /** Load average over the minute before the start. */
     readonly loadBefore: number;
   };
-  readonly brokers: number;
-  readonly http: readonly HttpPhase[];
-  readonly bulk: BulkPhase | null;
+  /** In the order of time. Empty with `--away` and `--products`. */
+  readonly runs: readonly SystemRun[];
   /** Null without `--away`. */
   readonly away: AwayPhase | null;
   /** Empty without `--products`. */
   readonly growth: readonly GrowthPoint[];
-  /** Memory of gateway, relay, stream and replicas at the end. */
-  readonly servicesMemoryMb: number;
+  /** All copies were equal to their source at the end of each phase. */
   readonly equal: boolean;
 }

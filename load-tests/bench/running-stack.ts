@@ -10,9 +10,10 @@ import type { ServiceStatus, StackStatus as Status } from "../../stack/status.ts
 const root = join(import.meta.dir, "../..");
 
 /** What `status --json` prints, as far as it is used here. */
-export type StackStatus = Pick<Status, "ready"> & {
-  readonly services: readonly Pick<ServiceStatus, "name" | "kind" | "instance" | "pid" | "url">[];
-};
+export type StackStatus = Pick<Status, "ready"> &
+  Partial<Pick<Status, "supervisor">> & {
+    readonly services: readonly Pick<ServiceStatus, "name" | "kind" | "instance" | "pid" | "url">[];
+  };
 
 /** A stack that is ready. */
 export interface RunningStack {

@@ -1,14 +1,13 @@
 /** Measures one phase of a stack from outside while it runs. */
 import type { EntityDeclaration } from "../../contracts/entity/declaration.ts";
-import { sleep } from "../../platform/async/sleep.ts";
 import { CacheSampler } from "./cache-sampler.ts";
 import { type Commit, latencies, latestMs, readReplica, readSource, type TimeWindow } from "./commits.ts";
+import { type Cost, CostMeter } from "./cost-meter.ts";
 import { remainingDifferences } from "./differences.ts";
 import { type Buckets, difference, figuresOf, histogramQuantile, readBuckets } from "./figures.ts";
 import type { Sample } from "./generator.ts";
 import type { Hops } from "./hops.ts";
 import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
-import { ProcessMeter } from "./processes.ts";
 import type { ReplicaLatency } from "./result.ts";
 import { waitUntilIdle } from "./wait-until-idle.ts";
 
@@ -17,8 +16,6 @@ export interface StackUnderTest extends SystemUnderTest {
   readonly hops: Hops;
 }
 
-/** Services return unused memory to the system after two idle seconds; their memory is measured after that. */
-const IDLE_MS = 3_000;
 const LATENCY_METRIC = "lockstep_sync_latency_seconds";
 const stores = ["postgres", "redis"] as const;
 
@@ -37,8 +34,9 @@ async function histograms({ replicaUrls }: SystemUnderTest): Promise<Map<string,
 export class StackMeasurement implements PhaseMeasurement {
   private readonly entity: EntityDeclaration;
   private readonly sampler: CacheSampler;
-  private readonly meter: ProcessMeter;
+  private readonly meter: CostMeter;
   private histogramsBefore = new Map<string, Buckets>();
+  private histogramsAfter = new Map<string, Buckets>();
 
   /** @param compare returns the differences between source and replicas at the end of the phase. */
   constructor(
@@ -47,7 +45,7 @@ export class StackMeasurement implements PhaseMeasurement {
   ) {
     this.entity = stack.workload.entity;
     this.sampler = new CacheSampler(stack.redis, this.entity);
-    this.meter = new ProcessMeter(stack.processes);
+    this.meter = new CostMeter(stack.processes, stack.services);
   }
 
   addSample(sample: Sample): void {
@@ -55,44 +53,48 @@ export class StackMeasurement implements PhaseMeasurement {
   }
 
   async start(): Promise<void> {
-    this.meter.start();
+    await this.meter.start();
     this.histogramsBefore = await histograms(this.stack);
     await this.stack.hops.start();
   }
 
-  async finish(name: string, window: TimeWindow): Promise<FinishedPhase> {
+  async stop(): Promise<Cost> {
+    await waitUntilIdle(this.stack);
+    const cost = await this.meter.stop();
+    this.histogramsAfter = await histograms(this.stack);
+    return cost;
+  }
+
+  async finish(window: TimeWindow): Promise<FinishedPhase> {
     await this.sampler.waitUntilSettled();
     await waitUntilIdle(this.stack);
-    await sleep(IDLE_MS);
-    const processes = this.meter.stop();
-    const after = await histograms(this.stack);
     const { fromMs } = window;
     const source = await readSource(this.stack.source.sql, this.entity, fromMs);
     const commits = new Map<string, Commit[]>();
     for (const { name: replica, sql } of this.stack.replicas)
       commits.set(replica, await readReplica(sql, this.entity, fromMs));
     const hops = await this.stack.hops.figures(source, commits, window);
+    // Samples were written after the window.
+    const written = new Set(source.filter(({ ms }) => ms >= fromMs && ms <= window.toMs).map(({ id }) => id));
     const replicas: Record<string, ReplicaLatency> = {};
     let lastReplicaCommitMs = 0;
     for (const [replica, applied] of commits) {
-      lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(applied));
+      lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(applied.filter(({ id }) => written.has(id))));
       replicas[replica] = {
         commitToCommitMs: latencies(source, applied, window),
         hopsMs: hops.get(replica) ?? null,
         commitToRedisMs: this.redisFigures(replica, source),
         histogramMs: {
-          postgres: this.histogramFigures(after, `${replica} postgres`),
-          redis: this.histogramFigures(after, `${replica} redis`),
+          postgres: this.histogramFigures(`${replica} postgres`),
+          redis: this.histogramFigures(`${replica} redis`),
         },
       };
     }
     await this.sampler.close();
     return {
-      name,
       seconds: (window.toMs - fromMs) / 1_000,
       missingInRedis: this.sampler.missing,
       replicas,
-      processes,
       settledAfterSeconds: Math.max(0, lastReplicaCommitMs - window.toMs) / 1_000,
       differences: await this.compare(this.stack),
       lastReplicaCommitMs,
@@ -111,8 +113,8 @@ export class StackMeasurement implements PhaseMeasurement {
     );
   }
 
-  private histogramFigures(after: ReadonlyMap<string, Buckets>, key: string) {
-    const counted = difference(this.histogramsBefore.get(key) ?? new Map(), after.get(key) ?? new Map());
+  private histogramFigures(key: string) {
+    const counted = difference(this.histogramsBefore.get(key) ?? new Map(), this.histogramsAfter.get(key) ?? new Map());
     const quantileMs = (share: number) => histogramQuantile(counted, share) * 1_000;
     return { count: [...counted.values()].at(-1) ?? 0, p50: quantileMs(0.5), p99: quantileMs(0.99) };
   }

@@ -35,7 +35,7 @@ export class MemoryWatch {
   }
 
   private sample(): void {
-    for (const { name, pid } of this.watched)
-      this.samples.set(name, [...(this.samples.get(name) ?? []), memoryMbOf(pid)]);
+    for (const process of this.watched)
+      this.samples.set(process.name, [...(this.samples.get(process.name) ?? []), memoryMbOf(process)]);
   }
 }

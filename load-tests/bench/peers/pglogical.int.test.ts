@@ -1,27 +1,27 @@
 import { expect, test } from "bun:test";
-import { sourceMigrations } from "../../gateway/migrations/index.ts";
-import { sleep } from "../../platform/async/sleep.ts";
-import { migrationsOf } from "../../replicas/migrations/index.ts";
-import { project } from "../../tests/project/index.ts";
-import { randomFrom } from "../workload/random.ts";
-import { nowMs } from "./generator.ts";
-import { startLimit } from "./limit.ts";
-import { LimitMeasurement } from "./limit-measurement.ts";
-import { SqlWrites } from "./sql-writes.ts";
+import { sourceMigrations } from "../../../gateway/migrations/index.ts";
+import { sleep } from "../../../platform/async/sleep.ts";
+import { migrationsOf } from "../../../replicas/migrations/index.ts";
+import { project } from "../../../tests/project/index.ts";
+import { randomFrom } from "../../workload/random.ts";
+import { nowMs } from "../generator.ts";
+import { SqlWrites } from "../sql-writes.ts";
+import { startPglogical } from "./pglogical.ts";
+import { PglogicalMeasurement } from "./pglogical-measurement.ts";
 
 test("each transaction counts once per subscriber, from the source's commit to the subscriber's own", async () => {
-  const limit = await startLimit({
+  const peer = await startPglogical({
     project,
     source: sourceMigrations(project),
     replica: (name) => migrationsOf(project, name),
   });
-  const writes = new SqlWrites(limit.gateway, limit.workload.entity);
+  const writes = new SqlWrites(peer.gateway, peer.workload.entity);
   try {
-    const [, delayed] = limit.replicas;
-    const measurement = new LimitMeasurement(limit);
+    const [, delayed] = peer.replicas;
+    const measurement = new PglogicalMeasurement(peer);
     await measurement.start();
     const fromMs = nowMs();
-    const body = (sku: string) => JSON.stringify(limit.workload.input(sku, randomFrom(1)));
+    const body = (sku: string) => JSON.stringify(peer.workload.input(sku, randomFrom(1)));
     const insert = async (sku: string) =>
       `/products/${JSON.parse((await writes.request("POST", "/products", body(sku))).body).id}`;
     const [a, b] = [await insert("a"), await insert("b")];
@@ -34,7 +34,10 @@ test("each transaction counts once per subscriber, from the source's commit to t
     expect((await writes.request("DELETE", b)).status).toBe(200);
     expect((await writes.request("DELETE", b)).status).toBe(404);
 
-    const phase = await measurement.finish("a test", { fromMs, toMs: nowMs() });
+    const window = { fromMs, toMs: nowMs() };
+    const { processes } = await measurement.stop();
+    expect(processes.map(({ name }) => name)).toEqual(["source", "first copy", "second copy"]);
+    const phase = await measurement.finish(window);
     const [first, second] = Object.values(phase.replicas).map(({ commitToCommitMs }) => commitToCommitMs);
     expect([first?.count, second?.count]).toEqual([4, 4]);
     // A subscriber's commit timestamps are the source's. Measured by those, all latencies would be 0.
@@ -43,6 +46,6 @@ test("each transaction counts once per subscriber, from the source's commit to t
     expect(phase.differences).toEqual([]);
   } finally {
     writes.close();
-    await limit.stop();
+    await peer.stop();
   }
 }, 60_000);

@@ -1,13 +1,13 @@
-/** Measures one phase of `bench --limit`, by the transactions in the WAL of the subscribers. */
-import { latestMs, type TimeWindow } from "./commits.ts";
-import { remainingDifferences } from "./differences.ts";
-import { figuresOf } from "./figures.ts";
-import { SUBSCRIBED_REPLICA } from "./limit.ts";
-import limitCommits from "./limit-commits.sql" with { type: "text" };
-import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "./measurement.ts";
-import { ProcessMeter } from "./processes.ts";
-import type { ReplicaLatency } from "./result.ts";
-import { waitUntilIdle } from "./wait-until-idle.ts";
+/** Measures one phase of PostgreSQL's own replication, by the transactions in the WAL of the subscribers. */
+import { latestMs, type TimeWindow } from "../commits.ts";
+import { type Cost, CostMeter } from "../cost-meter.ts";
+import { remainingDifferences } from "../differences.ts";
+import { figuresOf } from "../figures.ts";
+import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "../measurement.ts";
+import type { ReplicaLatency } from "../result.ts";
+import { waitUntilIdle } from "../wait-until-idle.ts";
+import { COPIED_REPLICA } from "./peer-servers.ts";
+import walCommits from "./pglogical-commits.sql" with { type: "text" };
 
 /** Commit times of one transaction, in milliseconds since 1970. */
 interface AppliedTransaction {
@@ -19,19 +19,19 @@ const NO_FIGURES = figuresOf([]);
 const NO_HISTOGRAM = { count: 0, p50: 0, p99: 0 };
 
 /** Measures by the databases alone: there is no cache, log or service. */
-export class LimitMeasurement implements PhaseMeasurement {
-  private readonly meter: ProcessMeter;
+export class PglogicalMeasurement implements PhaseMeasurement {
+  private readonly meter: CostMeter;
   private startLsns: string[] = [];
 
   constructor(private readonly system: SystemUnderTest) {
-    this.meter = new ProcessMeter(system.processes);
+    this.meter = new CostMeter(system.processes);
   }
 
   /** Does nothing: there is no cache. */
   addSample(): void {}
 
   async start(): Promise<void> {
-    this.meter.start();
+    await this.meter.start();
     this.startLsns = await Promise.all(
       this.system.replicas.map(async ({ sql }) => {
         const [row] = await sql<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`;
@@ -40,14 +40,18 @@ export class LimitMeasurement implements PhaseMeasurement {
     );
   }
 
-  async finish(name: string, window: TimeWindow): Promise<FinishedPhase> {
+  async stop(): Promise<Cost> {
     await waitUntilIdle(this.system);
-    const processes = this.meter.stop();
-    const differences = await remainingDifferences(this.system, () => SUBSCRIBED_REPLICA);
+    return this.meter.stop();
+  }
+
+  async finish(window: TimeWindow): Promise<FinishedPhase> {
+    await waitUntilIdle(this.system);
+    const differences = await remainingDifferences(this.system, () => COPIED_REPLICA);
     const replicas: Record<string, ReplicaLatency> = {};
     let lastReplicaCommitMs = 0;
     for (const [i, { name: replica, sql }] of this.system.replicas.entries()) {
-      const applied = await sql.unsafe<AppliedTransaction[]>(limitCommits, [this.startLsns[i]!]);
+      const applied = await sql.unsafe<AppliedTransaction[]>(walCommits, [this.startLsns[i]!]);
       const counted = applied.filter(({ sourceMs }) => sourceMs >= window.fromMs && sourceMs <= window.toMs);
       lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(counted));
       replicas[replica] = {
@@ -58,11 +62,9 @@ export class LimitMeasurement implements PhaseMeasurement {
       };
     }
     return {
-      name,
       seconds: (window.toMs - window.fromMs) / 1_000,
       missingInRedis: 0,
       replicas,
-      processes,
       settledAfterSeconds: Math.max(0, lastReplicaCommitMs - window.toMs) / 1_000,
       differences,
       lastReplicaCommitMs,

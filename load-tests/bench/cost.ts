@@ -39,6 +39,19 @@ export function unitCost(phase: PhaseCost, processes: readonly ProcessCost[]): U
   };
 }
 
+/** How much of the machine other work took, in cores: neither the system and its console nor the load generator. */
+export function otherWork(
+  phase: PhaseCost,
+  generatorSeconds: number,
+): { readonly cores: number; readonly steal: number } {
+  const { machine, costSeconds, processes } = phase;
+  const known = sum(processes.map(({ cpuSeconds }) => cpuSeconds)) + generatorSeconds;
+  return {
+    cores: Math.max(0, machine.busySeconds - known) / costSeconds,
+    steal: machine.stealSeconds / costSeconds,
+  };
+}
+
 /** Cost of all processes that count. */
 export const totalCost = (phase: PhaseCost): UnitCost => unitCost(phase, phase.processes.filter(isCounted));
 

@@ -19,7 +19,7 @@ export type Print = (line: string) => void;
 const SAMPLES_PER_SECOND = 50;
 /** Writes before each measurement at a rate, in seconds. They do not count. */
 export const LEAD_IN_SECONDS = 5;
-/** System calls are counted for this time at the start of the observed seconds. */
+/** System calls are counted for this time at the end of the observed seconds, after the samples. */
 const TRACED_SECONDS = 3;
 
 /** How long a phase at a rate takes, in seconds. */
@@ -143,19 +143,25 @@ async function observe(
 ): Promise<readonly ProcessCost[]> {
   if (seconds === 0) return processes;
   print(`observing ${seconds} s at the same rate: system calls and caches`);
-  const traced = Math.min(TRACED_SECONDS, seconds);
+  const traced = Math.min(TRACED_SECONDS, seconds / 2);
   let counting: Promise<Map<string, number>> | undefined;
+  let samplesUntil = 0;
   await generate(
     system,
     {
-      load: { ratePerSecond, seconds, warmUpSeconds: 1 },
+      // Some more than is observed: counting takes a moment to start.
+      load: { ratePerSecond, seconds: seconds + 1, warmUpSeconds: 1 },
       samplesPerSecond: SAMPLES_PER_SECOND,
     },
     {
       onMeasuring: () => {
-        counting = countSystemCalls(system.processes, traced);
+        samplesUntil = performance.now() + (seconds - traced) * 1_000 - 500;
+        counting = sleep((seconds - traced) * 1_000).then(() => countSystemCalls(system.processes, traced));
       },
-      onSample: (sample) => measurement.addSample(sample),
+      // The start of the counting takes CPU, which delays the samples of that time.
+      onSample: (sample) => {
+        if (performance.now() < samplesUntil) measurement.addSample(sample);
+      },
     },
   );
   const calls = await counting;

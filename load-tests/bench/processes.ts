@@ -114,7 +114,7 @@ export interface ProcessFigures extends WatchedProcess {
   readonly voluntarySwitches: number;
   /** One process: the most that was ever resident. A server with several processes: the largest sample. */
   readonly peakMemoryMb: number;
-  /** Resident at the end. Several processes: the sum, with shared memory counted once (PSS). */
+  /** Resident at the end. Memory that processes share is divided between them (PSS). */
   readonly memoryMb: number;
 }
 
@@ -150,7 +150,7 @@ export class ProcessMeter {
     return this.watched.map((process, i) => {
       const now = readings[i]!;
       const before = this.before[i];
-      const memoryMb = this.sample(process, stats);
+      this.sample(process, stats);
       const isSingle = treeOf(process, stats).length === 1;
       // After a restart the process has less CPU time than before. The time of the earlier process is unknown.
       const userSeconds = Math.max(0, now.cpu.user - (before?.cpu.user ?? 0));
@@ -162,15 +162,13 @@ export class ProcessMeter {
         cpuSeconds: userSeconds + systemSeconds,
         voluntarySwitches: switchesSince(before?.switches ?? new Map(), now.switches),
         peakMemoryMb: isSingle ? megabytes(process.pid, "status", "VmHWM") : (this.peaks.get(process.pid) ?? 0),
-        memoryMb,
+        memoryMb: proportionalMbOf(process, stats),
       };
     });
   }
 
-  private sample(process: WatchedProcess, stats: readonly ProcessStat[]): number {
-    const now = memoryMbOf(process, stats);
-    this.peaks.set(process.pid, Math.max(now, this.peaks.get(process.pid) ?? 0));
-    return now;
+  private sample(process: WatchedProcess, stats: readonly ProcessStat[]): void {
+    this.peaks.set(process.pid, Math.max(memoryMbOf(process, stats), this.peaks.get(process.pid) ?? 0));
   }
 }
 
@@ -183,10 +181,34 @@ const readingOf = (process: WatchedProcess, stats: readonly ProcessStat[]): Read
 export function memoryMbOf(process: WatchedProcess, stats: readonly ProcessStat[] = allStats()): number {
   const tree = treeOf(process, stats);
   const [only, another] = tree;
-  return only && !another
-    ? megabytes(only.pid, "status", "VmRSS")
-    : tree.reduce((sum, { pid }) => sum + megabytes(pid, "smaps_rollup", "Pss"), 0);
+  return only && !another ? megabytes(only.pid, "status", "VmRSS") : proportionalMbOf(process, stats);
 }
+
+/** Resident memory in MB. Memory that processes share is divided between them (PSS). */
+export const proportionalMbOf = (process: WatchedProcess, stats: readonly ProcessStat[] = allStats()): number =>
+  treeOf(process, stats).reduce((sum, { pid }) => sum + megabytes(pid, "smaps_rollup", "Pss"), 0);
+
+/** CPU seconds of the whole machine since its start. Steal is time in which the host ran something else. */
+export interface MachineTime {
+  readonly busySeconds: number;
+  readonly stealSeconds: number;
+}
+
+/** Parses the first line of /proc/stat (proc_stat(5)). */
+export function parseMachineTime(text: string): MachineTime {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = (text.split("\n")[0] ?? "")
+    .trim()
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return {
+    busySeconds: (user + nice + system + irq + softirq) / TICKS_PER_SECOND,
+    stealSeconds: steal / TICKS_PER_SECOND,
+  };
+}
+
+/** Reads {@link MachineTime}. */
+export const machineTime = (): MachineTime => parseMachineTime(readFileSync("/proc/stat", "latin1"));
 
 /** Ids of a process and its descendants. */
 export const pidsOf = (process: WatchedProcess): number[] => treeOf(process, allStats()).map(({ pid }) => pid);

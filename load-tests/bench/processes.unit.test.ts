@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseStat, parseSwitches, processTree, switchesSince } from "./processes.ts";
+import { parseMachineTime, parseStat, parseSwitches, processTree, switchesSince } from "./processes.ts";
 
 // From Linux 6.1. Fields 14 to 17 are utime, stime, cutime and cstime.
 const line =
@@ -39,4 +39,11 @@ test("voluntary switches count by thread: a new thread counts from its start, an
     ["3", 5],
   ]);
   expect(switchesSince(before, now)).toBe(35);
+});
+
+test("the machine's time is read without idle time, and steal is apart", () => {
+  expect(parseMachineTime("cpu  1000 20 300 40000 50 6 70 800 9 10\ncpu0 1 2 3\n")).toEqual({
+    busySeconds: 13.96,
+    stealSeconds: 8,
+  });
 });

@@ -3,6 +3,7 @@ import {
   isCounted,
   memoryOf,
   othersOf,
+  otherWork,
   requestsByKind,
   servicesOf,
   totalCost,
@@ -40,8 +41,9 @@ const costCells = (phase: PhaseCost, cost: UnitCost): string[] => [
 
 const mb = (value: number) => value.toFixed(0);
 
-/** What each process used in a phase. */
-export function phaseCost(phase: PhaseCost): string {
+/** What each process used in a phase. @param generatorSeconds CPU time of the load generator. */
+export function phaseCost(phase: PhaseCost, generatorSeconds = 0): string {
+  const { cores, steal } = otherWork(phase, generatorSeconds);
   const rows = phase.processes.map((process) => [
     isCounted(process) ? process.name : `${process.name} (not counted)`,
     ...costCells(phase, unitCost(phase, [process])),
@@ -55,6 +57,7 @@ export function phaseCost(phase: PhaseCost): string {
       ...rows,
       ["all that count", ...costCells(phase, totalCost(phase))],
     ]),
+    `  Other work on the machine, the bench itself included: ${cores.toFixed(2)} cores; taken by the host: ${steal.toFixed(2)} cores`,
     ...(kinds.length > 0 ? [`  Requests at the broker ${unit}: ${kinds.join(", ")}`] : []),
   ].join("\n");
 }

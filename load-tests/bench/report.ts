@@ -89,14 +89,14 @@ const ratePhase = (phase: RatePhase): string =>
       ],
       phase,
     ),
-    phaseCost(phase),
+    phaseCost(phase, phase.generator.cpuSeconds),
   ].join("\n");
 
 const clientsPhase = (phase: ClientsPhase): string =>
   [
     `${phase.name}: ${outcome(phase)}; ${phase.acknowledgedPerSecond.toFixed(0)}/s acknowledged, ${phase.appliedPerSecond.toFixed(0)}/s until all copies had them`,
     latencies([["acknowledged at the client", phase.ackMs]], phase),
-    phaseCost(phase),
+    phaseCost(phase, phase.generator.cpuSeconds),
   ].join("\n");
 
 const bulkPhase = (phase: BulkPhase): string =>

@@ -29,7 +29,9 @@ const processes = [
   process("insights", "replica"),
   process("console", "console", { cpuSeconds: 100, userSeconds: 100, systemSeconds: 0, voluntarySwitches: 1e6 }),
 ];
+const machine = { busySeconds: 140, stealSeconds: 3.1 };
 const measured = {
+  machine,
   seconds: 30.04,
   costSeconds: 31,
   missingInRedis: 2,
@@ -72,7 +74,7 @@ const bulk: BulkPhase = {
   ...measured,
   writes: 100_000,
 };
-const idle: IdlePhase = { kind: "idle", name: "Idle", writes: 0, costSeconds: 20, processes };
+const idle: IdlePhase = { kind: "idle", name: "Idle", writes: 0, costSeconds: 20, machine, processes };
 const run: SystemRun = {
   system: "lockstep",
   round: 1,
@@ -120,6 +122,8 @@ test("cost is per write, in a bulk per row in microseconds, and idle in percent 
   // Three processes count; the console does not.
   expect(costs("HTTP at 200/s", "all that count")).toEqual(["2.25", "1.50", "0.75", "6.00", "10", "1.25"]);
   expect(costs("HTTP at 200/s", "console (not counted)")?.[0]).toBe("50.00");
+  // 140 s less 104.5 s of all processes and 1 s of the generator, in 31 s.
+  expect(lineAfter(lines, "HTTP at 200/s", "Other work")).toContain(": 1.11 cores; taken by the host: 0.10 cores");
   expect(lineAfter(lines, "HTTP at 200/s", "Requests")).toBe(
     "  Requests at the broker per write: fetch 0.75, produce 0.50",
   );

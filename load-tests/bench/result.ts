@@ -3,7 +3,7 @@ import type { RestartResult } from "../../stack/restart.ts";
 import type { RequestCounts } from "./broker-requests.ts";
 import type { Figures } from "./figures.ts";
 import type { HopFigures } from "./hops.ts";
-import type { ProcessFigures } from "./processes.ts";
+import type { MachineTime, ProcessFigures } from "./processes.ts";
 
 /** Latency of one replica, in milliseconds. */
 export interface ReplicaLatency {
@@ -40,6 +40,8 @@ export interface PhaseCost {
   readonly writes: number;
   /** From the start of the phase until everything was applied. */
   readonly costSeconds: number;
+  /** CPU time of the whole machine in that time, the load generator and other work included. */
+  readonly machine: MachineTime;
   readonly processes: readonly ProcessCost[];
 }
 

@@ -40,7 +40,7 @@ export interface BenchOptions {
 const CLIENTS = 64;
 const IDLE_SECONDS = 20;
 /** Writes after each measurement at a rate, for system calls and caches. */
-const OBSERVED_SECONDS = 6;
+const OBSERVED_SECONDS = 8;
 
 /** A run of one system: what `measureRun` takes. */
 interface Plan {

@@ -31,13 +31,24 @@ export async function countSystemCalls(
   if (!perf) return counts;
   await Promise.all(
     watched.map(async (process) => {
-      const pids = pidsOf(process).join(",");
-      if (!pids) return;
-      const command = [perf, "stat", "-e", EVENT, "-x,", "-p", pids, "--", "sleep", String(seconds)];
-      const child = Bun.spawn(command, { stdio: ["ignore", "ignore", "pipe"] });
-      const count = parsePerfCount(await new Response(child.stderr).text());
-      if ((await child.exited) === 0 && count !== undefined) counts.set(process.name, count);
+      const count = await countOf(perf, process, seconds);
+      if (count !== undefined) counts.set(process.name, count);
     }),
   );
   return counts;
+}
+
+/** perf fails at once when a process ended after it was listed, as a short-lived backend of PostgreSQL. */
+const ATTEMPTS = 3;
+
+async function countOf(perf: string, process: WatchedProcess, seconds: number): Promise<number | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const pids = pidsOf(process).join(",");
+    if (!pids) return undefined;
+    const command = [perf, "stat", "-e", EVENT, "-x,", "-p", pids, "--", "sleep", String(seconds)];
+    const child = Bun.spawn(command, { stdio: ["ignore", "ignore", "pipe"] });
+    const count = parsePerfCount(await new Response(child.stderr).text());
+    if ((await child.exited) === 0 && count !== undefined) return count;
+  }
+  return undefined;
 }

@@ -28,16 +28,24 @@ interface Partition {
   readonly turn: ConcurrencyLimit;
 }
 
+/**
+ * Time between two flushes to the versions topic. After a move to another machine, at most this much input is decided
+ * again.
+ */
+const FLUSH_MS = 1_000;
 /** Delays before a takeover is retried. */
 const TAKEOVER_RETRY = { firstDelayMs: 200, maxDelayMs: 4_000 };
 
 /** Creates a partition's steps when the partition is assigned, and removes them when it is revoked. */
 export class AssignedPartitions {
   private readonly partitions = new Map<string, Promise<Partition>>();
+  /** Those of {@link partitions} that are created. */
+  private readonly created = new Map<string, Partition>();
   private readonly lags: ConsumerLags;
   /** Keys of partitions that must be taken over again before they process more. */
   private readonly interrupted = new Set<string>();
   private consumer: Pick<Consumer, "seek"> | undefined;
+  private flushTimer: Timer | undefined;
 
   constructor(
     private readonly deps: AssignedPartitionsDeps,
@@ -53,7 +61,7 @@ export class AssignedPartitions {
 
   /** @throws {Error} as {@link Topology.process}: the batch must be delivered again. */
   async process(batch: Batch): Promise<void> {
-    const { owner, topology, turn } = await this.partition(batch);
+    const { owner, topology, turn } = this.created.get(partitionKey(batch)) ?? (await this.partition(batch));
     await turn.run(async () => {
       await this.renewIfInterrupted(batch, owner);
       await topology.process(batch);
@@ -129,9 +137,11 @@ export class AssignedPartitions {
   /** Releases partitions that another instance has now. */
   onRevoked(revoked: readonly TopicPartition[]): void {
     for (const at of revoked) {
-      const partition = this.partitions.get(partitionKey(at));
-      this.partitions.delete(partitionKey(at));
-      this.interrupted.delete(partitionKey(at));
+      const key = partitionKey(at);
+      const partition = this.partitions.get(key);
+      this.partitions.delete(key);
+      this.created.delete(key);
+      this.interrupted.delete(key);
       // A partition whose creation failed has nothing to release.
       void partition?.then(({ owner }) => owner.release()).catch(() => {});
       this.lags.remove(at);
@@ -141,25 +151,47 @@ export class AssignedPartitions {
   /** Returns what this instance owns, by key. A partition whose takeover is in progress is missing. */
   async owned(): Promise<ReadonlyMap<string, OwnedPartition>> {
     const found = new Map<string, OwnedPartition>();
-    for (const { key, owner } of await this.created()) if (owner.current) found.set(key, owner.current);
+    for (const { key, owner } of await this.allCreated()) if (owner.current) found.set(key, owner.current);
     return found;
   }
 
+  /** Flushes all partitions within {@link FLUSH_MS}: one timer for all, so that they share a request. */
+  readonly scheduleFlush = (): void => {
+    this.flushTimer ??= setTimeout(() => {
+      this.flushTimer = undefined;
+      for (const { owner } of this.created.values()) void owner.flush();
+    }, FLUSH_MS);
+  };
+
   /** Writes all changes to the versions topic now. */
   async flush(): Promise<void> {
-    for (const { owner } of await this.created()) await owner.flush();
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    await Promise.all((await this.allCreated()).map(({ owner }) => owner.flush()));
   }
 
-  /** Flushes and releases all partitions, so that their next owners process little input again. */
+  /** Flushes, saves and releases all partitions, so that their next owners process little input again. */
   async close(): Promise<void> {
     await this.flush();
-    const all = await this.created();
+    const all = await this.allCreated();
     this.partitions.clear();
+    this.created.clear();
     for (const { owner } of all) await owner.release();
+    clearTimeout(this.flushTimer);
+    this.saveVersions();
+  }
+
+  private saveVersions(): void {
+    const { versions, logger } = this.deps;
+    try {
+      versions.save();
+    } catch (error) {
+      logger.warn({ err: error }, "the versions were not saved; the next start decides the last input again");
+    }
   }
 
   /** The partitions without those whose creation failed: the next batch creates them again. */
-  private async created(): Promise<readonly (Partition & { readonly key: string })[]> {
+  private async allCreated(): Promise<readonly (Partition & { readonly key: string })[]> {
     const all = [...this.partitions].map(([key, partition]) => partition.then((one) => ({ ...one, key })));
     return (await Promise.allSettled(all)).flatMap((one) => (one.status === "fulfilled" ? one.value : []));
   }
@@ -170,11 +202,16 @@ export class AssignedPartitions {
     const found = this.partitions.get(key);
     if (found) return found;
     const created = this.createPartition(at);
-    created.catch(() => {
-      // The partition may have been revoked and assigned again meanwhile.
-      if (this.partitions.get(key) === created) this.partitions.delete(key);
-    });
     this.partitions.set(key, created);
+    // The partition may have been revoked and assigned again meanwhile.
+    created.then(
+      (partition) => {
+        if (this.partitions.get(key) === created) this.created.set(key, partition);
+      },
+      () => {
+        if (this.partitions.get(key) === created) this.partitions.delete(key);
+      },
+    );
     return created;
   }
 
@@ -184,8 +221,10 @@ export class AssignedPartitions {
     const { log, versions, logger } = this.deps;
     const metrics = new PartitionMetrics({ ...this.deps, lags: this.lags }, entity, at);
     const onReplaced = (next: number) => this.consumer?.seek(at, next);
-    const owner = new PartitionOwner({ log, versions, logger, metrics, onReplaced }, entity, at);
-    const topology = new Topology({ log, versions, owner, metrics }, entity, at, await log.partitionCount(at.topic));
+    const { scheduleFlush } = this;
+    const owner = new PartitionOwner({ log, versions, logger, metrics, onReplaced, scheduleFlush }, entity, at);
+    const partitions = await log.partitionCount(at.topic);
+    const topology = new Topology({ log, versions, owner, metrics, scheduleFlush }, entity, at, partitions);
     return { owner, topology, turn: new ConcurrencyLimit(1) };
   }
 }

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, versionsTopic } from "../contracts/topics.ts";
@@ -145,4 +146,20 @@ test("P9: a partition that was revoked while its takeover waited is not taken fr
   await expect(batch).rejects.toThrow("no broker responds");
   await Bun.sleep(0);
   expect(openings).toBe(1);
+});
+
+test("closing saves and flushes everything", async () => {
+  const log = new SimulatedLog(1);
+  log.append(input, [encodeEvent(upsertEvent(productDocument()))]);
+  const file = new Database(":memory:");
+  const deps = { log, versions: new VersionStore(file), logger: createLogger("test", "1", "silent") };
+  const partitions = new AssignedPartitions(
+    { ...deps, metrics: createMetrics("stream", "1") },
+    { namespace: "", allEntities: [product] },
+  );
+  await partitions.process({ ...input, records: log.records(input), highWatermark: 1 });
+  await partitions.close();
+  using versions = new VersionStore(file);
+  expect(versions.checkpoint("products.events/0")).toMatchObject({ next: 1, ends: { "products.versions": 1 } });
+  expect(versions.unflushed("products.events/0").changes.size).toBe(0);
 });

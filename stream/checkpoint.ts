@@ -1,5 +1,8 @@
 /** The progress of one input partition. Pure. */
 
+/** Name of an input partition: `products.events/3`. */
+export type PartitionKey = string;
+
 /** Records of one partition that were stored and are gone. Part of the checkpoint: members must not be renamed. */
 export interface Loss {
   /** First lost offset. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeEvent } from "../contracts/event.ts";
 import { eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
+import { eventually } from "../tests/harness/eventually.ts";
 import { deleteEvent, productDocument, upsertEvent } from "../tests/harness/product-events.ts";
 import { SimulatedLog } from "../tests/harness/simulated-log.ts";
 import { StreamInstance } from "../tests/harness/stream-instance.ts";
@@ -155,4 +156,49 @@ test("input that was deleted before it was processed is reported", async () => {
   log.deleteBefore(input, 15);
   await using instance = new StreamInstance(log, file);
   expect((await instance.takeOver()).lost).toMatchObject({ [input.topic]: { from: 11, to: 15 } });
+});
+
+test("a loss stays reported after a crash, also when the topic is then longer than before", async () => {
+  const file = newFile();
+  const log = await processedLog(file);
+  log.records(catalog).splice(6); // put back from an older backup
+  const lost = { [catalog.topic]: { from: 6, to: 11, atMs: expect.any(Number) } };
+  {
+    await using instance = new StreamInstance(log, file);
+    expect((await instance.takeOver()).lost).toEqual(lost);
+    log.append(input, updates(3));
+    await instance.deliver();
+  }
+  await using instance = new StreamInstance(log, file);
+  expect((await instance.takeOver()).lost).toEqual(lost);
+});
+
+test("P4: `kill -9` after half of a rewrite of the versions topic repeats it", async () => {
+  const file = newFile();
+  let writes = 0;
+  let isFailing = false;
+  const log = new SimulatedLog(1, () => (isFailing && writes++ === 1 ? "lost" : "stored"));
+  const many = Array.from({ length: 1_200 }, () => Bun.randomUUIDv7());
+  log.append(
+    input,
+    many.map((id) => encodeEvent(upsertEvent(productDocument({ id })))),
+  );
+  {
+    await using instance = new StreamInstance(log, file);
+    await instance.deliver();
+    await instance.flush();
+  }
+  const before = knownIn(log);
+  log.records(versions).length = 200; // put back from an older backup
+  isFailing = true;
+  {
+    await using instance = new StreamInstance(log, file);
+    void instance.takeOver();
+    await eventually(() => writes === 2, { timeoutMs: 5_000, what: "the second write" });
+  }
+  expect(log.records(versions)).toHaveLength(before.length);
+  isFailing = false;
+  await using instance = new StreamInstance(log, file);
+  await instance.takeOver();
+  expect(knownIn(log)).toEqual(before);
 });

@@ -1,9 +1,9 @@
 /** The state of an input partition while this instance owns it: writer, progress, outputs of earlier owners. */
+import { header } from "../contracts/event.ts";
 import { type LogWriter, type OutgoingRecord, partitionKey, type StoredRecord } from "../kafka/log.ts";
-import type { Checkpoint, Losses } from "./checkpoint.ts";
+import type { Checkpoint, Losses, PartitionKey } from "./checkpoint.ts";
 import { type InputGap, type InputStart, inputIdentity, outputIdentity } from "./input-start.ts";
 import type { StoredOutputs } from "./read-back.ts";
-import type { PartitionKey } from "./version-store.ts";
 
 /** What a takeover finds: {@link OwnedPartition}. */
 interface Takeover {
@@ -70,11 +70,17 @@ export class OwnedPartition {
     return this.takeover.writer.isOpen;
   }
 
-  /** Whether `topic` already has this output of the input record at `offset`. */
-  isStored(topic: string, offset: number, { headers }: OutgoingRecord): boolean {
-    if (offset > this.lastCounted) return false;
-    const stored = this.takeover.stored.get(topic)?.byOffset.get(offset);
-    return stored !== undefined && stored === outputIdentity(headers);
+  /**
+   * Whether `topic` already has this output of the input record at `offset`, or had it before compaction: then it still
+   * has a newer version of the entity. The older one must not follow it, or compaction would keep the older one.
+   */
+  isStored(topic: string, offset: number, { key, headers }: OutgoingRecord): boolean {
+    if (offset > this.lastCounted && !this.replaced) return false;
+    const stored = this.takeover.stored.get(topic);
+    if (!stored) return false;
+    if (stored.byOffset.get(offset) === outputIdentity(headers)) return true;
+    const newest = stored.newest.get(String(key));
+    return newest !== undefined && newest > Number(headers[header.version]);
   }
 
   /** Whether an earlier owner has counted the input record at `offset` in the metrics. */
@@ -129,7 +135,8 @@ export class OwnedPartition {
     const next = offset + 1;
     this.nextOffset = next;
     const { readFrom, constant } = this.takeover;
-    const ends = next > this.lastCounted ? this.endOffsets : readFrom;
+    // A copy: the checkpoint is saved later, and a write in progress moves the end of one output only.
+    const ends = next > this.lastCounted ? { ...this.endOffsets } : readFrom;
     return { ...constant, next, ends, last: { offset, identity: inputIdentity(record) } };
   }
 

@@ -4,7 +4,7 @@
  * States: released → taking over → owned → released.
  * - released: this instance writes nothing for the partition. Left by {@link PartitionOwner.acquire}.
  * - taking over: `takeOver` runs; all callers of `acquire` share it. When it fails, the partition is released again.
- * - owned: the writer is open, and changes are flushed to the versions topic every {@link FLUSH_MS}. Left by
+ * - owned: the writer is open, and changes are flushed to the versions topic once a second. Left by
  *   {@link PartitionOwner.release}, by a failed write (the writer is then dead) and after {@link RENEW_MS}.
  */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
@@ -17,8 +17,6 @@ import { takeOver } from "./take-over.ts";
 import type { VersionStore } from "./version-store.ts";
 import { encodeFlush } from "./versions-topic.ts";
 
-/** Time between two flushes. After a move to another machine, at most this much input is decided again. */
-const FLUSH_MS = 1_000;
 /** Brokers forget a producer id after a day without writes. The owner renews the fence well before that. */
 const RENEW_MS = 12 * 60 * 60 * 1_000;
 
@@ -29,6 +27,8 @@ interface PartitionOwnerDeps {
   readonly metrics: PartitionMetrics;
   /** Called when a takeover finds the input replaced: reading must continue at `next`. */
   readonly onReplaced: (next: number) => void;
+  /** Flushes the partition soon, together with the others. */
+  readonly scheduleFlush: () => void;
 }
 
 /** Acquires and releases one partition. */
@@ -36,7 +36,6 @@ export class PartitionOwner {
   private owned: OwnedPartition | undefined;
   private ownedSinceMs = 0;
   private takingOver: Promise<OwnedPartition> | undefined;
-  private flushTimer: Timer | undefined;
 
   constructor(
     private readonly deps: PartitionOwnerDeps,
@@ -71,15 +70,8 @@ export class PartitionOwner {
     await this.close();
   }
 
-  /** Flushes within {@link FLUSH_MS}. */
-  scheduleFlush(): void {
-    this.flushTimer ??= setTimeout(() => void this.flush(), FLUSH_MS);
-  }
-
   /** Writes the changes that the versions topic lacks. Never rejects; after a failed write the next batch fails. */
   async flush(): Promise<void> {
-    clearTimeout(this.flushTimer);
-    this.flushTimer = undefined;
     const { owned } = this;
     const { versions, logger } = this.deps;
     if (!owned?.isOpen) return;
@@ -108,13 +100,11 @@ export class PartitionOwner {
     this.deps.metrics.countTakeover(this.owned);
     if (this.owned.replaced) this.deps.onReplaced(this.owned.next);
     // A flush may have failed, or the process may have ended before it. No event may follow that would schedule one.
-    this.scheduleFlush();
+    this.deps.scheduleFlush();
     return this.owned;
   }
 
   private async close(): Promise<void> {
-    clearTimeout(this.flushTimer);
-    this.flushTimer = undefined;
     const { owned } = this;
     this.owned = undefined;
     await owned?.close();

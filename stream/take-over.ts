@@ -17,12 +17,12 @@ import type { KnownVersion } from "../contracts/known-version.ts";
 import { qualify } from "../contracts/project.ts";
 import { deadLetterTopic, eventsTopic, replicaTopic, versionsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey } from "../kafka/log.ts";
-import { type Checkpoint, isFurther } from "./checkpoint.ts";
+import { type Checkpoint, isFurther, type PartitionKey } from "./checkpoint.ts";
 import { findInputStart } from "./input-start.ts";
 import { findLosses, type OutputState } from "./lost-records.ts";
 import { OwnedPartition } from "./owned-partition.ts";
 import { readBack, type StoredOutputs } from "./read-back.ts";
-import type { PartitionKey, VersionStore } from "./version-store.ts";
+import type { VersionStore } from "./version-store.ts";
 import { decodeFlushed, encodeFlush } from "./versions-topic.ts";
 
 interface TakeOverDeps {
@@ -103,7 +103,11 @@ async function recover(deps: TakeOverDeps, fenced: Fenced): Promise<OwnedPartiti
     // The local file has all of them.
     delete constant.lost[versionsTopic(entity).name];
     endOffsets[versionsTopic(entity).name] = await rewriteVersions(deps, fenced, progress);
-  } else if (replaced || Object.keys(found).length > 0) versions.remember(key, new Map(), progress);
+  } else if (replaced || Object.keys(found).length > 0) {
+    versions.remember(key, new Map(), progress);
+    // The next takeover may not find it again: an output that has lost records grows past its old end.
+    versions.save();
+  }
   return new OwnedPartition({
     ...{ key, partition, writer, next, endOffsets, readFrom, stored, constant, replaced, found },
     ...(gap ? { gap } : {}),
@@ -146,6 +150,7 @@ async function rewriteVersions(
   const save = (end: number) => {
     const checkpoint = { ...progress, ends: { ...progress.ends, [topic]: end } };
     versions.remember(key, new Map(), checkpoint);
+    versions.save();
     return checkpoint;
   };
   // No topic ends there: until the rewrite is done, each takeover finds the loss.

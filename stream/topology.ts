@@ -23,6 +23,7 @@ interface TopologyDeps {
   readonly versions: VersionStore;
   readonly owner: PartitionOwner;
   readonly metrics: PartitionMetrics;
+  readonly scheduleFlush: () => void;
 }
 
 /** Runs the steps for the batches of one input partition. */
@@ -101,7 +102,7 @@ export class Topology {
   }
 
   private async processChunk(owned: OwnedPartition, records: readonly StoredRecord[]): Promise<void> {
-    const { versions, owner, metrics } = this.deps;
+    const { versions, scheduleFlush, metrics } = this.deps;
     const spans = new RouteSpans(this.at, streamGroup(this.rules.entity));
     const context = { ...this.rules, traceparentOf: spans.traceparentOf };
     const storedVersions = versions.newest(owned.key, records.map(keyOf));
@@ -112,7 +113,7 @@ export class Topology {
     await spans.endAfter(writeOutputs(owned, decisions));
     // 5. remember: only after the outputs are stored. Otherwise a repeated event would be a duplicate and be lost.
     versions.remember(owned.key, changes, owned.advanceAfter(records.at(-1)!));
-    owner.scheduleFlush();
+    scheduleFlush();
     // 6. count
     metrics.countDecisions(owned, decisions);
   }

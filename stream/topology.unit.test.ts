@@ -127,7 +127,12 @@ class Instance {
     return this.partitions.flush();
   }
 
-  /** Like `kill -9`: flushes nothing, closes only the file. */
+  /** Saves what the local file lacks. */
+  save(): void {
+    this.versions.save();
+  }
+
+  /** Like `kill -9`: flushes and saves nothing, closes only the file. */
   crash(): void {
     this.partitions.onRevoked([input]);
     this.versions[Symbol.dispose]();
@@ -142,6 +147,7 @@ const step = fc.record({
   size: fc.integer({ min: 1, max: 12 }),
   crash: fc.constantFrom("no", "no", "no", "keep the file", "lose the file"),
   flush: fc.constantFrom("no", "during", "after"),
+  save: fc.constantFrom("no", "during", "after"),
   deliverLate: fc.boolean(),
   /** Records of others in the dead-letter topic that name this offset: a mark, and a replica's dead letter if true. */
   foreign: fc.option(fc.tuple(fc.nat(40), fc.boolean())),
@@ -160,15 +166,18 @@ class Simulation {
     this.instances = [0, 1].map((i) => new Instance(log, fileOf(i)));
   }
 
-  async run({ instance, back, size, flush, crash, deliverLate, foreign }: Step): Promise<void> {
+  async run({ instance, back, size, flush, save, crash, deliverLate, foreign }: Step): Promise<void> {
     const { log } = this;
     if (foreign) log.append(deadLetters, [markRecord(0, foreign[0], "dropped", foreign[1] ? "catalog" : undefined)]);
     if (foreign?.[1]) log.append(deadLetters, [deadLetterRecord(0, foreign[0], { replica: "catalog" })]);
     const from = Math.max(0, this.position - back);
     const current = this.instances[instance]!;
     const flushing = flush === "during" ? current.flush() : undefined;
-    if (await current.deliver(log, from, size)) this.position = Math.max(this.position, from + size);
+    const delivering = current.deliver(log, from, size);
+    if (save === "during") void Promise.resolve().then(() => current.save());
+    if (await delivering) this.position = Math.max(this.position, from + size);
     await (flush === "after" ? current.flush() : flushing);
+    if (save === "after") current.save();
     if (crash !== "no") this.restart(instance, crash === "lose the file");
     if (deliverLate) log.deliverDelayed();
   }

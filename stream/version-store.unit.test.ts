@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, jest, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,12 +16,14 @@ const known = (version: number, ...absent: string[]): Map<string, KnownVersion> 
   new Map([["a", { version, absent }]]);
 
 afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => void jest.useRealTimers());
 
 test("a flush after a restart names the replicas that must not have the entity", () => {
   const file = newFile();
   {
     using store = new VersionStore(file);
     store.remember(KEY, known(3, "storefront"), checkpoint);
+    store.save();
   }
   using store = new VersionStore(file);
   const { changes } = store.unflushed(KEY);
@@ -47,6 +49,7 @@ test("P1: a change that comes during a flush is still unflushed after a crash", 
     const flush = store.unflushed(KEY);
     store.remember(KEY, new Map([["b", { version: 1, absent: [] }]]), checkpoint);
     store.markFlushed(KEY, flush, { topic: "products.versions", end: 1 });
+    store.save();
   }
   using store = new VersionStore(file);
   expect([...store.unflushed(KEY).changes.keys()]).toEqual(["b"]);
@@ -59,6 +62,7 @@ test("one id in two entities, and in two partitions, has a version in each", () 
     using store = new VersionStore(file);
     for (const [i, key] of keys.entries()) store.remember(key, known(3 + i), { next: i, ends: {} });
     store.markFlushed(KEY, store.unflushed(KEY), { topic: "products.versions", end: 1 });
+    store.save();
   }
   using store = new VersionStore(file);
   expect(keys.map((key) => store.newest(key, ["a"]).get("a"))).toEqual([3, 4, 5]);
@@ -74,12 +78,14 @@ test("what is flushed after a failed flush and a restart is not unflushed after 
     store.remember(KEY, known(3), checkpoint);
     store.unflushed(KEY); // its write fails
     store.remember(KEY, new Map([["b", { version: 1, absent: [] }]]), checkpoint);
+    store.save();
   }
   {
     using store = new VersionStore(file);
     const flush = store.unflushed(KEY);
     expect([...flush.changes.keys()]).toEqual(["a", "b"]);
     store.markFlushed(KEY, flush, { topic: "products.versions", end: 2 });
+    store.save();
   }
   using store = new VersionStore(file);
   expect(store.unflushed(KEY).changes).toEqual(new Map());
@@ -119,4 +125,67 @@ test("the unflushed changes of an earlier release's file are kept", () => {
 test("a record of an earlier release names no replica", () => {
   const record = { key: Buffer.from("a"), value: Buffer.from('{"version":2}'), headers: {} };
   expect(decodeFlushed([record as never]).changes).toEqual(known(2));
+});
+
+test("a crash loses the changes since the last save, together with their checkpoint", () => {
+  const file = newFile();
+  {
+    using store = new VersionStore(file);
+    store.remember(KEY, known(3, "storefront"), checkpoint);
+    store.save();
+    store.remember(KEY, known(4), { next: 11, ends: {} });
+    expect(store.newest(KEY, ["a"]).get("a")).toBe(4);
+    expect(store.checkpoint(KEY)?.next).toBe(11);
+  }
+  using store = new VersionStore(file);
+  expect([...store.pages(KEY)]).toEqual([known(3, "storefront")]);
+  expect(store.checkpoint(KEY)).toEqual(checkpoint);
+  expect(store.unflushed(KEY).changes).toEqual(known(3, "storefront"));
+});
+
+test("what was flushed before it was saved is saved, and stays known", () => {
+  const file = newFile();
+  {
+    using store = new VersionStore(file);
+    store.remember(KEY, known(3), checkpoint);
+    store.markFlushed(KEY, store.unflushed(KEY), { topic: "products.versions", end: 1 });
+    store.save();
+  }
+  using store = new VersionStore(file);
+  expect(store.newest(KEY, ["a", "b", "c"])).toEqual(new Map([["a", 3]]));
+  expect(store.newest(KEY, ["b", "a"])).toEqual(new Map([["a", 3]]));
+  expect(store.unflushed(KEY).changes.size).toBe(0);
+});
+
+test("the changes of all partitions are saved after a second, or when there are many", () => {
+  const file = newFile();
+  jest.useFakeTimers();
+  using store = new VersionStore(file);
+  using reader = new VersionStore(file);
+  const other = "products.events/1";
+  store.remember(KEY, known(3), checkpoint);
+  store.remember(other, known(5), checkpoint);
+  jest.advanceTimersByTime(999);
+  expect([...reader.pages(KEY)]).toEqual([]);
+  jest.advanceTimersByTime(1);
+  expect([KEY, other].map((key) => [...reader.pages(key)])).toEqual([[known(3)], [known(5)]]);
+
+  const ids = Array.from({ length: 4_000 }, (_, i) => `id ${i}`);
+  for (const id of ids) store.remember(KEY, new Map([[id, { version: 1, absent: [] }]]), checkpoint);
+  expect([...reader.pages(KEY)].reduce((sum, page) => sum + page.size, 0)).toBe(4_001);
+});
+
+test("P14: while saves fail, each batch fails, and the next save has everything", () => {
+  const file = new Database(":memory:");
+  jest.useFakeTimers();
+  using store = new VersionStore(file);
+  store.remember(KEY, known(3), checkpoint);
+  file.run("alter table known rename to away");
+  jest.advanceTimersByTime(1_000);
+  const remember = (version: number) => store.remember(KEY, known(version), checkpoint);
+  expect(() => remember(4)).toThrow("no such table");
+  file.run("alter table away rename to known");
+  jest.advanceTimersByTime(1_000);
+  expect([...store.pages(KEY)]).toEqual([known(4)]);
+  remember(5);
 });

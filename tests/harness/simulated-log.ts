@@ -29,6 +29,8 @@ const bytes = (value: string | Buffer | null): Buffer | null => (value === null 
 export class SimulatedLog implements Log {
   private readonly store = new Map<string, StoredRecord[]>();
   private readonly firsts = new Map<string, number>();
+  /** What compaction has deleted. */
+  private readonly deleted = new Set<StoredRecord>();
   private readonly epochs = new Map<string, number>();
   private delayedWrites: (() => void)[] = [];
 
@@ -49,6 +51,13 @@ export class SimulatedLog implements Log {
   /** Deletes the records before an offset, as `deleteTopicRecords` does. */
   deleteBefore({ topic, partition }: TopicPartition, offset: number): void {
     this.firsts.set(`${topic}/${partition}`, offset);
+  }
+
+  /** Deletes each record whose key has a later one, as compaction does. Offsets stay. */
+  compact(at: TopicPartition): void {
+    const all = this.records(at);
+    const last = new Map(all.map((record) => [String(record.key), record]));
+    for (const record of all) if (last.get(String(record.key)) !== record) this.deleted.add(record);
   }
 
   /** Delivers every delayed write now. Those of a fenced writer are discarded. */
@@ -115,7 +124,10 @@ export class SimulatedLog implements Log {
   async *read(at: TopicPartition, from: number, to: number): AsyncIterable<readonly StoredRecord[]> {
     const first = this.firsts.get(`${at.topic}/${at.partition}`) ?? 0;
     const all = this.records(at).slice(Math.max(from, first), to);
-    for (let i = 0; i < all.length; i += 7) yield all.slice(i, i + 7);
+    for (let i = 0; i < all.length; i += 7) {
+      const records = all.slice(i, i + 7).filter((record) => !this.deleted.has(record));
+      if (records.length > 0) yield records;
+    }
   }
 
   async offsets(topic: string): Promise<ReadonlyMap<number, OffsetRange>> {

@@ -12,7 +12,7 @@ import type { SimulatedLog } from "./simulated-log.ts";
 const input = { topic: eventsTopic(product).name, partition: 0 };
 const logger = createLogger("test", "1", "silent");
 
-/** Disposing it is like `kill -9`: it flushes nothing. */
+/** Disposing it is like `kill -9`: it flushes and saves nothing. */
 export class StreamInstance implements AsyncDisposable {
   private readonly versions: VersionStore;
   private readonly partitions: AssignedPartitions;
@@ -51,14 +51,20 @@ export class StreamInstance implements AsyncDisposable {
     if (this.soughtOffset !== undefined) await this.deliver(this.soughtOffset);
   }
 
+  /** Saves what the local file lacks. */
+  save(): void {
+    this.versions.save();
+  }
+
   /** Reports an interruption of the input, as the fetch loop does. Resolves when the partition is taken over again. */
   onInterrupted(): Promise<void> {
     return this.partitions.onInterrupted(input);
   }
 
-  /** Writes all changes to the versions topic. */
-  flush(): Promise<void> {
-    return this.partitions.flush();
+  /** Writes all changes to the versions topic, and saves them in the local file. */
+  async flush(): Promise<void> {
+    await this.partitions.flush();
+    this.save();
   }
 
   /** Takes the partition over and returns it. */

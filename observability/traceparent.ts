@@ -43,6 +43,7 @@ export const traceIdOf = (traceparent: string | null | undefined): string | unde
 
 /** Converts a client's `traceparent` to version 00. @returns undefined when it is missing or malformed. */
 export function validTraceparent(value: string | null | undefined): string | undefined {
+  if (value && VERSION_00.test(value)) return value;
   const context = parseTraceparent(value);
   return context && formatTraceparent(context);
 }

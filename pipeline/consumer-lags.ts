@@ -8,6 +8,8 @@ import type { Metrics } from "../observability/metrics.ts";
  */
 export class ConsumerLags {
   private readonly byPartition = new Map<number, Map<string, number>>();
+  /** Values of the metric. The lag after a batch is nearly always 0, and setting a gauge takes several microseconds. */
+  private readonly reported = new Map<number, number>();
 
   constructor(
     private readonly gauge: Metrics["consumerLag"],
@@ -26,11 +28,17 @@ export class ConsumerLags {
     const byTopic = this.byPartition.get(at.partition);
     byTopic?.delete(partitionKey(at));
     if (byTopic && byTopic.size > 0) this.report(at.partition, byTopic);
-    else this.gauge.remove({ group: this.group, partition: String(at.partition) });
+    else {
+      this.reported.delete(at.partition);
+      this.gauge.remove({ group: this.group, partition: String(at.partition) });
+    }
   }
 
   private report(partition: number, byTopic: ReadonlyMap<string, number>): void {
-    const records = [...byTopic.values()].reduce((sum, lag) => sum + lag, 0);
+    let records = 0;
+    for (const lag of byTopic.values()) records += lag;
+    if (this.reported.get(partition) === records) return;
+    this.reported.set(partition, records);
     this.gauge.set({ group: this.group, partition: String(partition) }, records);
   }
 }

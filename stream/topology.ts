@@ -10,7 +10,7 @@ import { type DecideContext, decideAll } from "./decide.ts";
 import type { OwnedPartition } from "./owned-partition.ts";
 import type { PartitionMetrics } from "./partition-metrics.ts";
 import type { PartitionOwner } from "./partition-owner.ts";
-import { RouteSpans } from "./route-spans.ts";
+import { type RouteSpanOptions, RouteSpans, routeSpanOptions } from "./route-spans.ts";
 import { validatorOf } from "./validate.ts";
 import type { VersionStore } from "./version-store.ts";
 import { writeOutputs } from "./write-outputs.ts";
@@ -29,6 +29,7 @@ interface TopologyDeps {
 /** Runs the steps for the batches of one input partition. */
 export class Topology {
   private readonly rules: Omit<DecideContext, "traceparentOf">;
+  private readonly spanOptions: RouteSpanOptions;
 
   /** @param partitions number of partitions of the input topic. */
   constructor(
@@ -39,6 +40,7 @@ export class Topology {
   ) {
     const replicaTopics = new Map(entity.replicas.map(({ name }) => [name, replicaTopic(entity, name).name]));
     this.rules = { entity, replicaTopics, validate: validatorOf(entity, partitions) };
+    this.spanOptions = routeSpanOptions(at, streamGroup(entity));
   }
 
   /**
@@ -54,7 +56,7 @@ export class Topology {
     await this.whileOwned(async (owned) => {
       // The takeover found another input: its records are delivered from the first one on.
       if (batch.isCurrent?.() === false) return;
-      await this.processUntil(owned, first.offset);
+      if (owned.next < first.offset) await this.processUntil(owned, first.offset);
       await this.processRecords(owned, batch.records);
       this.deps.metrics.reportLag(batch, owned);
     });
@@ -73,7 +75,7 @@ export class Topology {
       if (owned.replaced) return;
       const committed =
         (await this.deps.log.committedOffsets(streamGroup(this.rules.entity), topic)).get(partition) ?? 0;
-      await this.processUntil(owned, committed);
+      if (owned.next < committed) await this.processUntil(owned, committed);
     });
   }
 
@@ -90,20 +92,24 @@ export class Topology {
 
   /** The group's committed offset is a hint only: it may be ahead of the checkpoint. */
   private async processUntil(owned: OwnedPartition, offset: number): Promise<void> {
-    if (owned.next >= offset) return;
     for await (const records of this.deps.log.read(this.at, owned.next, offset))
       await this.processRecords(owned, records);
   }
 
   private async processRecords(owned: OwnedPartition, records: readonly StoredRecord[]): Promise<void> {
-    const unprocessed = records.filter((record) => record.offset >= owned.next);
+    const isRepeated = records[0]!.offset < owned.next;
+    const unprocessed = isRepeated ? records.filter((record) => record.offset >= owned.next) : records;
+    if (unprocessed.length <= CHUNK_RECORDS) {
+      if (unprocessed.length > 0) await this.processChunk(owned, unprocessed);
+      return;
+    }
     for (let i = 0; i < unprocessed.length; i += CHUNK_RECORDS)
       await this.processChunk(owned, unprocessed.slice(i, i + CHUNK_RECORDS));
   }
 
   private async processChunk(owned: OwnedPartition, records: readonly StoredRecord[]): Promise<void> {
     const { versions, scheduleFlush, metrics } = this.deps;
-    const spans = new RouteSpans(this.at, streamGroup(this.rules.entity));
+    const spans = new RouteSpans(this.spanOptions);
     const context = { ...this.rules, traceparentOf: spans.traceparentOf };
     const storedVersions = versions.newest(owned.key, records.map(keyOf));
 

@@ -4,7 +4,7 @@ import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import type { Document } from "../contracts/entity/document.ts";
 import { isKeyOf, readKey } from "../contracts/entity/key.ts";
 import { parseDocument } from "../contracts/entity/parse.ts";
-import type { QuickCheck } from "../contracts/entity/quick-check.ts";
+import { type QuickCheck, quickCheckOf, quickObjectCheck } from "../contracts/entity/quick-check.ts";
 import { documentSchema, quickDocumentCheck } from "../contracts/entity/schemas.ts";
 import { UpcastError, upcast } from "../contracts/entity/upcast.ts";
 import { deletedSchema, type EntityEvent, header, type Operation, operationsOf } from "../contracts/event.ts";
@@ -136,9 +136,17 @@ function readData(rules: Rules, attributes: Attributes, value: Buffer | null): D
   const parsed = parseJson(rules.entity, value);
   if (parsed instanceof Rejection) return parsed;
   return attributes.operation === "deleted"
-    ? matchSchema(deletedSchema, parsed)
+    ? readDelete(parsed)
     : readDocument(rules, parsed, attributes.schemaVersion);
 }
+
+const isDeleted = quickObjectCheck({
+  id: { quickCheck: quickCheckOf(deletedSchema.shape.id) },
+  version: { quickCheck: quickCheckOf(deletedSchema.shape.version) },
+});
+
+const readDelete = (value: unknown): Document | Rejection =>
+  isDeleted(value) ? (value as Document) : matchSchema(deletedSchema, value);
 
 /** Upcasts a document of an older schema version first, because the current schema does not describe it. */
 function readDocument({ entity, schema, fits }: Rules, value: unknown, writtenIn: number): Document | Rejection {

@@ -1,12 +1,12 @@
 /**
  * Step 5 of the stream: the newest version of each entity with the replicas that must not have it, and the progress of
  * each input partition. The newest changes are in memory; {@link VersionStore.save} writes them to a local SQLite file
- * once a second.
+ * every few seconds.
  *
  * A save writes the versions and the progress of all partitions in one transaction, so the file is always the state of
- * an earlier moment. After a crash the stream decides the input since then again, and finds its outputs by reading back
- * (take-over.ts). Memory stays constant as the number of entities grows. The versions topic carries the same state to
- * other machines.
+ * an earlier moment. After a crash the next owner reads from the versions topic what the file lacks. It decides the
+ * input since the last flush to that topic again, and finds its outputs by reading back (take-over.ts). Memory stays
+ * constant as the number of entities grows.
  */
 import type { Database } from "bun:sqlite";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
@@ -21,12 +21,12 @@ interface Unflushed {
   readonly changes: ReadonlyMap<EntityId, KnownVersion>;
 }
 
-/** Time from a change to its save, in milliseconds. After a crash, at most this much input is decided again. */
-const SAVE_MS = 1_000;
-/** Changes that are saved at once: saving them takes some 10 ms. */
-const MAX_UNSAVED = 4_000;
+/** Time from a change to its save, in milliseconds. After a crash, this much of the versions topic is read again. */
+const SAVE_MS = 5_000;
+/** Number of changes that are saved at once: 5 MB. With 4,000, a change costs twice as much in a bulk. */
+const MAX_UNSAVED = 20_000;
 /** Characters of their ids at which changes are saved at once. */
-const MAX_UNSAVED_CHARACTERS = 1_000_000;
+const MAX_UNSAVED_CHARACTERS = 2_000_000;
 
 /** What memory has of one partition. */
 interface PartitionState {

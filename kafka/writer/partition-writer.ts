@@ -101,7 +101,7 @@ export class PartitionWriter {
     const producer = { ...this.fence, firstSequence: this.sequence, isTransactional: transactionalId !== null };
     const batch = encodeBatch(records, producer, Date.now());
     const offset = await retryRequest(this.retryOptions, async () => {
-      const leader = await cluster.leader(topicPartition);
+      const leader = cluster.knownLeader(topicPartition) ?? (await cluster.leader(topicPartition));
       const { errorCode, baseOffset } = await sender.send(leader, { topic, partition, batch, transactionalId });
       const kind = rejections.get(errorCode);
       if (kind) throw new RecordRejectedError(topicPartition, kind, errorName(errorCode), records.length);

@@ -23,7 +23,7 @@ function writerWith(...responses: Pick<ProduceResponse, "errorCode" | "baseOffse
       return { ...at, ...responses[Math.min(sent.length, responses.length) - 1]! };
     },
   } as unknown as Sender;
-  const cluster = { leader: async () => ({ id: 1, host: "", port: 0 }), refresh: async () => {} } as unknown as Cluster;
+  const cluster = { knownLeader: () => ({ id: 1, host: "", port: 0 }), refresh: async () => {} } as unknown as Cluster;
   const deps = { cluster, sender, logger: createLogger("test", "1", "silent"), timeoutMs: 1_000 };
   return { writer: new PartitionWriter(at, deps, fence, new WriterState("w"), null), sent };
 }

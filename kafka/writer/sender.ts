@@ -10,11 +10,16 @@ import type { Connection, Node } from "../wire/connection.ts";
 import { type ProducePartition, type ProduceResponse, produceRequest } from "../wire/produce-request.ts";
 
 const CONNECTIONS_PER_BROKER = 3;
+/**
+ * While a request is in flight, new batches wait this long for its response, in milliseconds. Then they go together on
+ * the same connection. A slow request does not delay them further: they go on another connection.
+ */
+const MAX_GATHER_MS = 5;
 /** Limit for the batches of one request. A single larger batch gets a request of its own. */
 const MAX_REQUEST_BYTES = 4_000_000;
 /** How long a broker waits for its replicas. Shorter than the response timeout, so that its response comes first. */
 const ACK_TIMEOUT_MS = 4_000;
-/** While a response is pending, the leaders are checked this often. */
+/** The leaders of requests that have been in flight for so long are checked as often, in milliseconds. */
 const LEADER_CHECK_MS = 1_000;
 
 interface PendingBatch {
@@ -23,9 +28,17 @@ interface PendingBatch {
   readonly reject: (error: unknown) => void;
 }
 
+interface RequestInFlight {
+  readonly batches: readonly PendingBatch[];
+  /** True after the first leader check since it was sent. */
+  isOld: boolean;
+}
+
 /** All writers of a process share one sender. */
 export class Sender {
   private readonly brokers = new Map<string, BrokerSender>();
+  private readonly byNode = new WeakMap<Node, BrokerSender>();
+  private leaderCheck: Timer | undefined;
 
   constructor(readonly cluster: Cluster) {}
 
@@ -37,33 +50,60 @@ export class Sender {
    * @throws {NoBrokerError} when the partition has another leader now: the batch may or may not be stored.
    */
   send(node: Node, part: ProducePartition): Promise<ProduceResponse> {
-    const key = `${node.id} ${node.host}:${node.port}`;
-    let broker = this.brokers.get(key);
-    if (!broker) {
-      broker = new BrokerSender(node, this.cluster);
-      this.brokers.set(key, broker);
-    }
-    return broker.send(part);
+    return (this.byNode.get(node) ?? this.brokerOf(node)).send(part);
   }
 
   /** Closes all connections. */
   close(): void {
+    clearInterval(this.leaderCheck);
     for (const broker of this.brokers.values()) broker.close();
+  }
+
+  private brokerOf(node: Node): BrokerSender {
+    const key = `${node.id} ${node.host}:${node.port}`;
+    let broker = this.brokers.get(key);
+    if (!broker) {
+      broker = new BrokerSender(node, this.cluster, () => this.startLeaderCheck());
+      this.brokers.set(key, broker);
+    }
+    this.byNode.set(node, broker);
+    return broker;
+  }
+
+  /** One timer serves all requests. It stops when none is in flight. */
+  private startLeaderCheck(): void {
+    this.leaderCheck ??= setInterval(() => {
+      const brokers = [...this.brokers.values()];
+      if (brokers.some((broker) => broker.isWaiting)) for (const broker of brokers) broker.checkLeaders();
+      else {
+        clearInterval(this.leaderCheck);
+        this.leaderCheck = undefined;
+      }
+    }, LEADER_CHECK_MS);
+    this.leaderCheck.unref?.();
   }
 }
 
 class BrokerSender {
   private readonly connections: readonly Connection[];
   private readonly idle: Connection[];
+  private readonly inFlight = new Set<RequestInFlight>();
   private pending: PendingBatch[] = [];
   private isFlushScheduled = false;
+  private gatherTimer: Timer | undefined;
 
   constructor(
     readonly node: Node,
     readonly cluster: Cluster,
+    private readonly onRequest: () => void,
   ) {
     this.connections = Array.from({ length: CONNECTIONS_PER_BROKER }, () => cluster.dedicatedConnection(node));
     this.idle = [...this.connections];
+  }
+
+  /** True while a response is pending. */
+  get isWaiting(): boolean {
+    return this.inFlight.size > 0;
   }
 
   send(part: ProducePartition): Promise<ProduceResponse> {
@@ -74,18 +114,37 @@ class BrokerSender {
   }
 
   close(): void {
+    clearTimeout(this.gatherTimer);
     for (const connection of this.connections) connection.close();
   }
 
-  /** Batches of several partitions that are added in the same turn of the event loop share a request. */
+  /** Looks up the leaders of the requests that were in flight at the check before, too. */
+  checkLeaders(): void {
+    const old = [...this.inFlight].filter((request) => request.isOld);
+    for (const request of this.inFlight) request.isOld = true;
+    if (old.length > 0) void this.rejectMoved(old);
+  }
+
+  /**
+   * Batches of several partitions that become ready in the same turn of the event loop share a request. A microtask
+   * would be too early: the code of each partition may take a different number of them.
+   */
   private scheduleFlush(): void {
     if (this.isFlushScheduled) return;
     this.isFlushScheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.isFlushScheduled = false;
-      while (this.pending.length > 0 && this.idle.length > 0)
-        void this.sendRequest(this.idle.pop()!, this.takeRequest());
+      if (this.inFlight.size === 0) this.flush();
+      else
+        this.gatherTimer ??= setTimeout(() => {
+          this.gatherTimer = undefined;
+          this.flush();
+        }, MAX_GATHER_MS);
     });
+  }
+
+  private flush(): void {
+    while (this.pending.length > 0 && this.idle.length > 0) void this.sendRequest(this.idle.pop()!, this.takeRequest());
   }
 
   /**
@@ -111,7 +170,9 @@ class BrokerSender {
   }
 
   private async sendRequest(connection: Connection, batches: readonly PendingBatch[]): Promise<void> {
-    const leaderCheck = setInterval(() => void this.rejectMoved(batches), LEADER_CHECK_MS);
+    const request: RequestInFlight = { batches, isOld: false };
+    this.inFlight.add(request);
+    this.onRequest();
     try {
       const parts = batches.map(({ part }) => part);
       const responses = await connection.send(produceRequest(parts, ACK_TIMEOUT_MS));
@@ -126,7 +187,7 @@ class BrokerSender {
       // look up the leader first.
       for (const { reject } of [...batches, ...this.pending.splice(0)]) reject(error);
     } finally {
-      clearInterval(leaderCheck);
+      this.inFlight.delete(request);
       this.idle.push(connection);
       if (this.pending.length > 0) this.scheduleFlush();
     }
@@ -137,9 +198,9 @@ class BrokerSender {
    * suspended or disconnected broker does not report that it is no longer the leader. If it handles the old request
    * later, the request is rejected or recognized by its sequence number.
    */
-  private async rejectMoved(batches: readonly PendingBatch[]): Promise<void> {
+  private async rejectMoved(requests: readonly RequestInFlight[]): Promise<void> {
     await this.cluster.refresh().catch(() => {});
-    for (const { part, reject } of batches) {
+    for (const { part, reject } of requests.flatMap(({ batches }) => batches)) {
       const leader = this.cluster.knownLeader(part);
       if (leader && leader.id !== this.node.id)
         reject(

@@ -23,10 +23,6 @@ const changes: readonly (readonly [string, string])[] = [
   ],
   ["create schema other; create table other.products (); set search_path = other, public", "reset search_path"],
   [
-    'create trigger zz before insert on products for each row execute function lockstep."stamp:product"()',
-    "drop trigger zz on products",
-  ],
-  [
     'create trigger "~z" before insert on products for each row execute function suppress_redundant_updates_trigger()',
     'drop trigger "~z" on products',
   ],

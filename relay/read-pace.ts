@@ -6,7 +6,7 @@
 /** The rate of rows is the mean of about this time. */
 const RATE_WINDOW_MS = 250;
 /** How long the first unread row may wait for others while the relay is asleep, which knows when a row comes. */
-const GATHER_MS = 6;
+const GATHER_MS = 8;
 /** Time between two reads while the relay is awake. */
 const AWAKE_READ_MS = 8;
 /**

@@ -1,6 +1,5 @@
 /** The records of one publish call, grouped by topic and partition, with their trace spans. */
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import { eventsTopic } from "../contracts/topics.ts";
 import type { OutgoingRecord, TopicPartition } from "../kafka/log.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
 import { BatchSpans } from "../observability/batch-spans.ts";
@@ -17,41 +16,30 @@ interface PartitionRecords {
   readonly rows: OutboxRow[];
 }
 
-interface EntityRecords {
+/** Where the events of an entity go. */
+export interface PublishTarget {
   readonly entity: EntityDeclaration;
+  readonly topic: string;
   /** By partition number. */
-  readonly partitions: readonly PartitionRecords[];
-  readonly spans: BatchSpans;
+  readonly partitions: readonly TopicPartition[];
 }
 
-/** One batch. The relay makes a new one for each publish call. */
+/** One batch. The relay makes a new one for each publish call. Most have few rows, so it holds nothing for the others. */
 export class PublishBatch {
-  private readonly byEntity: ReadonlyMap<string, EntityRecords>;
+  private readonly byPartition = new Map<TopicPartition, PartitionRecords>();
+  private readonly spans = new Map<PublishTarget, BatchSpans>();
   /** Contexts of the traces that this batch started, by transaction: the next batch continues them. */
   readonly startedTraces = new Map<string, string>();
   private readonly rejectedRows: RejectedRow[] = [];
 
   /**
-   * @param partitions number of partitions of each events topic.
+   * @param targets by the name of their entity.
    * @param earlierTraces `startedTraces` of the batch before.
    */
   constructor(
-    entities: readonly EntityDeclaration[],
-    partitions: ReadonlyMap<string, number>,
+    private readonly targets: ReadonlyMap<string, PublishTarget>,
     private readonly earlierTraces: ReadonlyMap<string, string>,
-  ) {
-    this.byEntity = new Map(
-      entities.map((entity) => {
-        const topic = eventsTopic(entity).name;
-        const ofEntity = Array.from({ length: partitions.get(topic)! }, (_, partition) => ({
-          at: { topic, partition },
-          records: [],
-          rows: [],
-        }));
-        return [entity.name, { entity, partitions: ofEntity, spans: publishSpans(topic) }];
-      }),
-    );
-  }
+  ) {}
 
   /** Rows of which no event can be built, and those that {@link reject} got. */
   get rejected(): readonly RejectedRow[] {
@@ -69,7 +57,7 @@ export class PublishBatch {
 
   /** Returns the records of every partition that has any. */
   partitions(): PartitionRecords[] {
-    return [...this.byEntity.values()].flatMap(({ partitions }) => partitions.filter(({ rows }) => rows.length > 0));
+    return [...this.byPartition.values()];
   }
 
   /** Rejects the rows of records that the broker rejected. */
@@ -84,16 +72,15 @@ export class PublishBatch {
 
   /** Ends all spans. With an error, they end as failed. */
   endSpans(error?: unknown): void {
-    for (const { spans } of this.byEntity.values()) spans.end(error);
+    for (const spans of this.spans.values()) spans.end(error);
   }
 
   private addRecord(row: OutboxRow): void {
-    const found = this.byEntity.get(row.entity);
-    if (!found)
+    const target = this.targets.get(row.entity);
+    if (!target)
       throw new UnsendableRowError("undeclared-entity", `no declaration of this relay has the name ${row.entity}`);
-    const { entity, partitions, spans } = found;
-    const partition = partitionForKey(row.id, partitions.length);
-    const { traceparent } = spans.spanFor({
+    const partition = partitionForKey(row.id, target.partitions.length);
+    const { traceparent } = this.spansOf(target).spanFor({
       // All rows of a transaction without a trace share one trace, also across batches.
       parent: row.traceparent ?? this.earlierTraces.get(row.transaction),
       groupKey: row.transaction,
@@ -104,9 +91,22 @@ export class PublishBatch {
       },
     });
     if (row.traceparent === null && traceparent) this.startedTraces.set(row.transaction, traceparent);
-    const { records, rows } = partitions[partition]!;
-    records.push(toEventRecord(entity, row, traceparent));
+    const record = toEventRecord(target.entity, row, traceparent);
+    const { records, rows } = this.recordsOf(target.partitions[partition]!);
+    records.push(record);
     rows.push(row);
+  }
+
+  private spansOf(target: PublishTarget): BatchSpans {
+    const spans = this.spans.get(target) ?? publishSpans(target.topic);
+    this.spans.set(target, spans);
+    return spans;
+  }
+
+  private recordsOf(at: TopicPartition): PartitionRecords {
+    const found = this.byPartition.get(at) ?? { at, records: [], rows: [] };
+    this.byPartition.set(at, found);
+    return found;
   }
 }
 

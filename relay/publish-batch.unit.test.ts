@@ -5,7 +5,9 @@ import { outboxRow } from "../tests/harness/outbox-row.ts";
 import { product } from "../tests/project/index.ts";
 import { PublishBatch } from "./publish-batch.ts";
 
-const newBatch = () => new PublishBatch([product], new Map([[eventsTopic(product).name, 1]]), new Map());
+const topic = eventsTopic(product).name;
+const target = { entity: product, topic, partitions: [{ topic, partition: 0 }] };
+const newBatch = () => new PublishBatch(new Map([[product.name, target]]), new Map());
 
 test("P6: a row of which no event can be built is rejected alone, with its reason", () => {
   const batch = newBatch();

@@ -12,7 +12,7 @@ import { eventsTopic } from "../contracts/topics.ts";
 import { type Log, type LogWriter, partitionKey, type TopicPartition } from "../kafka/log.ts";
 import type { LostRange } from "./lost-events.ts";
 import type { OutboxRow, Positions, RejectedRow } from "./outbox.ts";
-import { PublishBatch } from "./publish-batch.ts";
+import { PublishBatch, type PublishTarget } from "./publish-batch.ts";
 import { writeAccepted } from "./write-accepted.ts";
 
 /** Name of the relay's writer. Opening it fences every other process that has it open. */
@@ -32,8 +32,8 @@ interface Published {
 /** The leading relay has one; {@link Publisher.reopen} must succeed before the first publish. */
 export class Publisher {
   private writer: LogWriter | undefined;
-  /** Number of partitions by events topic. */
-  private readonly partitions = new Map<string, number>();
+  /** By the name of their entity. */
+  private readonly targets = new Map<string, PublishTarget>();
   /** Ids of changes that are in the log and may still be in the outbox. */
   private readonly storedChanges = new Set<string>();
   private transactionTraces: ReadonlyMap<string, string> = new Map();
@@ -68,13 +68,13 @@ export class Publisher {
    */
   async reopen(): Promise<void> {
     await this.close();
-    const partitions: TopicPartition[] = [];
     for (const entity of this.project.allEntities) {
       const topic = eventsTopic(entity).name;
-      const count = await this.log.partitionCount(topic);
-      this.partitions.set(topic, count);
-      for (let partition = 0; partition < count; partition++) partitions.push({ topic, partition });
+      const length = await this.log.partitionCount(topic);
+      const partitions = Array.from({ length }, (_, partition) => ({ topic, partition }));
+      this.targets.set(entity.name, { entity, topic, partitions });
     }
+    const partitions = [...this.targets.values()].flatMap((target) => target.partitions);
     const writer = await this.log.openWriter(qualify(this.project, WRITER), partitions);
     await this.reportLoss(partitions, writer);
     this.storedChanges.clear(); // The log may have lost some of them.
@@ -94,7 +94,7 @@ export class Publisher {
     if (!writer) throw new Error("the publisher is not open; call reopen() before publish()");
     const unpublished =
       this.storedChanges.size === 0 ? rows : rows.filter((row) => !this.storedChanges.has(changeIdOf(row)));
-    const batch = new PublishBatch(this.project.allEntities, this.partitions, this.transactionTraces);
+    const batch = new PublishBatch(this.targets, this.transactionTraces);
     for (const row of unpublished) batch.add(row);
     this.transactionTraces = batch.startedTraces;
     const writes = await Promise.allSettled(

@@ -71,7 +71,7 @@ export const relayMutants: readonly Mutant[] = [
     name: "acknowledged-rows-read-again",
     guard: "P2: the statement that deletes published rows does not read them again.",
     file: "relay/outbox.ts",
-    from: "where outbox.seq <> all ($4::text::bigint[])",
+    from: "where outbox.seq not in (select unnest($4::text::bigint[]))",
     to: "where $4::text is not null",
     tests: ["relay/outbox.int.test.ts"],
   },

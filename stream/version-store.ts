@@ -12,7 +12,7 @@ import type { Database } from "bun:sqlite";
 import type { EntityId, Version } from "../contracts/entity/document.ts";
 import type { KnownVersion } from "../contracts/known-version.ts";
 import type { Checkpoint, PartitionKey } from "./checkpoint.ts";
-import { type StoredVersion, VersionFile } from "./version-file.ts";
+import { type PartitionUpdate, type StoredVersion, VersionFile } from "./version-file.ts";
 
 /** The changes of one flush: {@link VersionStore.unflushed}. */
 interface Unflushed {
@@ -35,12 +35,14 @@ interface PartitionState {
   flush: number;
   /** Number of the last flush that the versions topic has. */
   flushed: number;
-  /** Changes that the versions topic may lack. */
-  readonly unflushed: Map<EntityId, KnownVersion>;
-  /** Changes that the file lacks. */
-  readonly unsaved: Map<EntityId, StoredVersion>;
-  /** True when the file has the checkpoint and `flushed`. */
-  isProgressSaved: boolean;
+  /** Changes that the file or the versions topic may lack: the topic, while their flush is after `flushed`. */
+  readonly recent: Map<EntityId, RecentVersion>;
+  /** True when the file has everything. */
+  isSaved: boolean;
+}
+
+interface RecentVersion extends StoredVersion {
+  isSaved: boolean;
 }
 
 /** All methods throw when SQLite cannot read or write the file, for example on a full disk. */
@@ -59,11 +61,11 @@ export class VersionStore implements Disposable {
 
   /** Returns the newest version of each of these entities. New entities are missing. */
   newest(key: PartitionKey, ids: readonly EntityId[]): Map<EntityId, Version> {
-    const { unsaved } = this.stateOf(key);
+    const { recent } = this.stateOf(key);
     const found = new Map<EntityId, Version>();
     const others: EntityId[] = [];
     for (const id of ids) {
-      const change = unsaved.get(id);
+      const change = recent.get(id);
       if (change) found.set(id, change.known.version);
       else others.push(id);
     }
@@ -80,8 +82,7 @@ export class VersionStore implements Disposable {
   remember(key: PartitionKey, changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint): void {
     const state = this.stateOf(key);
     for (const [id, known] of changes) {
-      state.unflushed.set(id, known);
-      state.unsaved.set(id, { flush: state.flush, known });
+      state.recent.set(id, { flush: state.flush, known, isSaved: false });
       this.unsavedCharacters += id.length;
     }
     this.unsavedCount += changes.size;
@@ -93,16 +94,17 @@ export class VersionStore implements Disposable {
 
   /** Writes everything that the file lacks, of all partitions, in one transaction. */
   save(): void {
-    const unsaved = [...this.states].filter(([, state]) => !state.isProgressSaved);
+    const unsaved = [...this.states].filter(([, state]) => !state.isSaved);
     if (unsaved.length === 0) return;
     this.hasSaveFailed = true;
-    this.file.save(
-      unsaved.map(([key, { unsaved: changes, checkpoint, flushed }]) => ({ key, changes, checkpoint, flushed })),
-    );
+    this.file.save(unsaved.map(([key, state]) => updateOf(key, state)));
     this.hasSaveFailed = false;
     for (const [, state] of unsaved) {
-      state.unsaved.clear();
-      state.isProgressSaved = true;
+      for (const [id, change] of state.recent) {
+        change.isSaved = true;
+        if (change.flush <= state.flushed) state.recent.delete(id);
+      }
+      state.isSaved = true;
     }
     this.unsavedCount = 0;
     this.unsavedCharacters = 0;
@@ -115,15 +117,16 @@ export class VersionStore implements Disposable {
     // The file decides which version is newer, so it must have all of them.
     this.save();
     const state = this.stateOf(key);
-    const { flush, flushed, unflushed } = state;
+    const { flush, flushed, recent } = state;
     const restored = new Map<EntityId, StoredVersion>();
     const conflicts = new Map<EntityId, StoredVersion>();
     for (const [id, known] of changes) {
       restored.set(id, { flush: 0, known });
       const { version, absent } = known;
-      const own = unflushed.get(id);
+      // After a save, memory has only what the topic lacks.
+      const own = recent.get(id)?.known;
       if (!own || version < own.version) continue;
-      if (version > own.version || isEqual(absent, own.absent)) unflushed.delete(id);
+      if (version > own.version || isEqual(absent, own.absent)) recent.delete(id);
       // The version was sent again to other replicas. Which of the two is newer is unknown, so neither proves anything.
       else conflicts.set(id, { flush, known: { version, absent: [] } });
     }
@@ -131,14 +134,16 @@ export class VersionStore implements Disposable {
       { key, changes: restored, checkpoint, flushed },
       { key, changes: conflicts, flushed },
     ]);
-    for (const [id, { known }] of conflicts) unflushed.set(id, known);
+    for (const [id, conflict] of conflicts) recent.set(id, { ...conflict, isSaved: true });
     if (checkpoint) state.checkpoint = checkpoint;
   }
 
   /** Returns all changes that the versions topic may lack. Those that the file has survive a crash. */
   unflushed(key: PartitionKey): Unflushed {
     const state = this.stateOf(key);
-    return { flush: state.flush++, changes: new Map(state.unflushed) };
+    const changes = new Map<EntityId, KnownVersion>();
+    for (const [id, { flush, known }] of state.recent) if (flush > state.flushed) changes.set(id, known);
+    return { flush: state.flush++, changes };
   }
 
   /**
@@ -146,9 +151,8 @@ export class VersionStore implements Disposable {
    *
    * @param stored the versions topic and its end.
    */
-  markFlushed(key: PartitionKey, { flush, changes }: Unflushed, stored: { topic: string; end: number }): void {
+  markFlushed(key: PartitionKey, { flush }: Unflushed, stored: { topic: string; end: number }): void {
     const state = this.stateOf(key);
-    for (const [id, known] of changes) if (state.unflushed.get(id) === known) state.unflushed.delete(id);
     state.flushed = flush;
     const { checkpoint } = state;
     if (checkpoint) state.checkpoint = { ...checkpoint, ends: { ...checkpoint.ends, [stored.topic]: stored.end } };
@@ -173,7 +177,7 @@ export class VersionStore implements Disposable {
   }
 
   private scheduleSave(state: PartitionState): void {
-    state.isProgressSaved = false;
+    state.isSaved = false;
     this.saveTimer ??= setTimeout(() => this.saveOnTime(), SAVE_MS);
   }
 
@@ -193,10 +197,18 @@ export class VersionStore implements Disposable {
     if (found) return found;
     const { checkpoint, flushed, lastFlush, unflushed } = this.file.load(key);
     const flush = Math.max(flushed, lastFlush) + 1;
-    const state = { checkpoint, flush, flushed, unflushed, unsaved: new Map(), isProgressSaved: true };
+    const recent = new Map([...unflushed].map(([id, known]) => [id, { flush, known, isSaved: true }]));
+    const state = { checkpoint, flush, flushed, recent, isSaved: true };
     this.states.set(key, state);
     return state;
   }
+}
+
+/** Everything of a partition that the file lacks. */
+function updateOf(key: PartitionKey, { recent, checkpoint, flushed }: PartitionState): PartitionUpdate {
+  const changes = new Map<EntityId, StoredVersion>();
+  for (const [id, change] of recent) if (!change.isSaved) changes.set(id, change);
+  return { key, changes, checkpoint, flushed };
 }
 
 const isEqual = (a: readonly string[], b: readonly string[]): boolean =>

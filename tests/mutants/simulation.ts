@@ -28,6 +28,14 @@ export const simulationMutants: readonly Mutant[] = [
     tests: [],
   },
   {
+    name: "simulated-stream-checkpoint-with-live-ends",
+    guard: "P2: a checkpoint that is saved later has the outputs' ends of its own time.",
+    file: "stream/owned-partition.ts",
+    from: "? { ...this.endOffsets } : readFrom;",
+    to: "? this.endOffsets : readFrom;",
+    tests: [],
+  },
+  {
     name: "stream-writes-stored-outputs-again",
     guard: "P2: an output that an earlier owner has stored is not written again.",
     file: "stream/write-outputs.ts",

@@ -10,6 +10,9 @@ import { silentLogger as logger, silentMetrics as metrics } from "./silent.ts";
 import { SimulatedLog } from "./simulated-log.ts";
 import type { SimulatedProcess } from "./world.ts";
 
+/** The longest one is longer than a run: then only the store's own timer saves. */
+const SAVE_INTERVALS_MS = [60, 600, 60_000];
+
 /**
  * Starts a stream.
  *
@@ -24,6 +27,8 @@ export async function runStream(
 ): Promise<void> {
   const log = new SimulatedLog({ world, broker, groups, process });
   const versions = new VersionStore(file);
+  // A full buffer is saved at any time. What is not saved is lost when the process crashes.
+  setInterval(() => versions.save(), world.random.pick(SAVE_INTERVALS_MS));
   const partitions = new AssignedPartitions(
     { log, versions, logger, metrics },
     { namespace: "", allEntities: [product] },

@@ -98,3 +98,17 @@ test("P6: of the states of an entity that cannot be sent, the newest stays set a
   await send(2);
   expect(await setAside()).toBeUndefined();
 });
+
+test("P2: a position before lost events stays, because stored changes that follow it are still in the outbox", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
+  const position = (partition: number, next: number) => ({ topic: "products.events", partition, next });
+  const saved = new Map([0, 1].map((n) => [`products.events/${n}`, position(n, n === 0 ? 2 : 9)] as const));
+  await outbox.read(0, { seqs: [], positions: saved });
+  const lost = [0, 1].map((partition) => ({ topic: "products.events", partition, from: 5, to: 9 }));
+  await sql`select lockstep.record_lost_events(${JSON.stringify(lost)}::text::jsonb)`;
+  expect([...(await outbox.positions()).values()].sort((a, b) => a.partition - b.partition)).toEqual([
+    position(0, 2),
+    position(1, 5),
+  ]);
+});

@@ -13,9 +13,9 @@ const AWAKE_READ_MS = 8;
  * Rows per second from which the relay is awake. Writers are then so fast that each batch has several rows without a
  * NOTIFY. Each NOTIFY would hold a database-wide lock until its commit is on disk.
  */
-const WAKE_UP_RATE = 500;
+const WAKE_UP_RATE = 300;
 /** Rows per second below which the relay falls asleep. Then a row waits for the one after it, not for a fixed time. */
-const FALL_ASLEEP_RATE = 350;
+const FALL_ASLEEP_RATE = 240;
 
 /** Decides by the rows of the reads before. Pure: all times are given, in milliseconds of one clock. */
 export class ReadPace {

@@ -23,6 +23,7 @@ import captureProblems from "./0022-capture-problems.sql" with { type: "text" };
 import sendAnyRow from "./0023-send-any-row.sql" with { type: "text" };
 import writes from "./0024-writes.sql" with { type: "text" };
 import sourceIdentity from "./0025-source-identity.sql" with { type: "text" };
+import relay from "./0026-relay.sql" with { type: "text" };
 
 const own: readonly Migration[] = [
   { name: "0001-capture", sql: capture },
@@ -48,6 +49,7 @@ const own: readonly Migration[] = [
   { name: "0023-send-any-row", sql: sendAnyRow },
   { name: "0024-writes", sql: writes },
   { name: "0025-source-identity", sql: sourceIdentity },
+  { name: "0026-relay", sql: relay },
 ];
 
 /** In the order in which they run. */

@@ -69,13 +69,14 @@ export interface ServiceSettings {
 const graceMs = (env: ServiceSettings["env"]): number => (Number(env.LOCKSTEP_SHUTDOWN_MS) || 10_000) + 2_000;
 
 /**
- * Bun's memory settings. Bun reads them when a process starts, so Lockstep's settings cannot contain them. The
- * Dockerfile has the same values; section "Memory of the services" in README.md explains them.
+ * Settings of Bun's engine. Bun reads them when a process starts, so Lockstep's settings cannot contain them. The
+ * Dockerfile has the same values; section "Engine of the services" in README.md explains them.
  */
-const MEMORY = {
+const ENGINE = {
   MIMALLOC_PURGE_DELAY: "1000",
   MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "1000",
   BUN_JSC_heapGrowthMaxIncrease: "1.5",
+  BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "1000000",
 };
 
 /** How to start a service. */
@@ -93,7 +94,7 @@ export function serviceSpec(service: PlannedService, settings: ServiceSettings):
         port: service.port,
         command: process.execPath,
         args: [...programArguments, ...service.command],
-        env: { ...MEMORY, ...settings.env, ...environmentOf(service, settings) },
+        env: { ...ENGINE, ...settings.env, ...environmentOf(service, settings) },
         logFile,
         cleanSignal: "SIGTERM",
         graceMs: graceMs(settings.env),

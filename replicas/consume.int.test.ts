@@ -32,6 +32,7 @@ let database: ReplicaDatabase;
 let process: CacheProcess;
 let metrics: Metrics;
 let consumer: EntityConsumer;
+let consumerWith: (others: Partial<EntityConsumerDeps>) => EntityConsumer;
 let sentReceipts: Receipt[] = [];
 let deadLetters: ReturnType<typeof decode>[] = [];
 let logUnavailable = false;
@@ -70,7 +71,8 @@ beforeEach(() => {
     metrics,
     signal: new AbortController().signal,
   };
-  consumer = new EntityConsumer(deps, entity, replicaOf("catalog"));
+  consumerWith = (others) => new EntityConsumer({ ...deps, ...others }, entity, replicaOf("catalog"));
+  consumer = consumerWith({});
 });
 
 let offset = 0;
@@ -183,6 +185,41 @@ function unappliable(version = 1, id = newId()): StoredRecord {
   const headers = record(id, version).headers as Record<string, string>;
   return stored(id, JSON.stringify({ ...document(id, version), stock: "many" }), headers);
 }
+
+test("batches of one turn share a statement, and the next one starts before Redis has answered", async () => {
+  const steps: string[] = [];
+  const stored = Promise.withResolvers<boolean>();
+  const { applier, cacheWriter } = process;
+  consumer = consumerWith({
+    applier: {
+      apply: async (changes) => {
+        steps.push(`apply ${changes.length}`);
+        return await applier.apply(changes);
+      },
+      forgetError() {},
+    },
+    cacheWriter: {
+      store: async (applied) => {
+        steps.push(`store ${applied.accepted.length}`);
+        await stored.promise;
+        return await cacheWriter.store(applied);
+      },
+    },
+  });
+  const processed = [1, 2, 3].map(async () => {
+    await Promise.resolve();
+    await consumer.process(batch(record(newId(), 1)));
+  });
+  await eventually(() => steps.length === 2, { timeoutMs: 10_000, what: "the first statement" });
+  processed.push(consumer.process(batch(record(newId(), 1))));
+  await eventually(() => steps.length === 4, { timeoutMs: 10_000, what: "the second statement" });
+  expect(steps).toEqual(["apply 3", "store 3", "apply 1", "store 1"]);
+  // A batch counts as processed, and its receipt is sent, when the cache has it.
+  expect(sentReceipts).toEqual([]);
+  stored.resolve(true);
+  await Promise.all(processed);
+  expect(sentReceipts.map(({ changes }) => changes.length)).toEqual([3, 1]);
+});
 
 test("P6: batches of several partitions share a statement, and one rejected row delays none of them", async () => {
   const ids = Array.from({ length: 12 }, newId);

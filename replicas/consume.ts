@@ -41,6 +41,8 @@ interface AppliedEvents {
   readonly rejected: readonly RejectedEvent[];
   /** The newest event of each entity, if the database has its state. */
   readonly current: readonly ReceivedEvent[];
+  /** Resolves when the cache and the receipts have the events too. Never rejects. */
+  readonly finished: Promise<unknown>;
 }
 
 /** Consumes one entity's topic for one replica. */
@@ -53,12 +55,15 @@ export class EntityConsumer {
   private readonly hook: AppliedHook | undefined;
   /**
    * Lets batches of several partitions share a statement: at 1,000 events/s, one for each costs more than its events.
+   * Batches of one fetch arrive in one turn. The next statement starts after the commit of the last one: its fence and
+   * the store of the last one go to Redis in one write, in this order.
    */
   private readonly batcher = new Batcher<readonly ReceivedEvent[], AppliedEvents>(
     (submissions) => this.applySubmissions(submissions),
     {
       concurrency: 1,
       isolatedConcurrency: 0,
+      gathersTurn: true,
       maxSize: MAX_EVENTS,
       sizeOf: ({ length }) => length,
       isIsolatable: (error) => !isUnavailable(error) && !(error instanceof TableRejectsError),
@@ -90,6 +95,7 @@ export class EntityConsumer {
     if (events.length > 0) {
       const applied = await this.batcher.add(events);
       rejected.push(...applied.rejected);
+      await applied.finished;
       if (this.hook) rejected.push(...(await this.hook.call(applied.current)));
     }
     // The other partitions of the statement have continued; only this one waits for its dead letters.
@@ -108,24 +114,31 @@ export class EntityConsumer {
   private async applySubmissions(submissions: readonly (readonly ReceivedEvent[])[]): Promise<AppliedEvents[]> {
     const events = submissions.length === 1 ? submissions[0]! : submissions.flat();
     const current = new Set<ReceivedEvent>();
+    const finishing: Promise<void>[] = [];
     const applyRows = async (changes: readonly ReceivedEvent[], byId: EventsById) => {
-      const { rejected, applied } = await this.applyRows(changes, byId);
+      const { rejected, applied, finished } = await this.applyRows(changes, byId);
+      if (finished) finishing.push(finished);
       if (this.hook) for (const event of currentOf(applied)) current.add(event);
       return rejected;
     };
     const rejected = rejectedPerSubmission(await applyNewest(events, applyRows, this.observer), submissions);
+    const finished = finishing.length === 1 ? finishing[0]! : Promise.all(finishing);
     return submissions.map((submission, i) => ({
+      finished,
       rejected: rejected[i]!,
       current: this.hook ? submission.filter((event) => current.has(event)) : [],
     }));
   }
 
-  /** @param changes the newest event of each entity. @param byId all events. @returns the rejected changes. */
+  /**
+   * @param changes the newest event of each entity. @param byId all events.
+   * @returns the rejected changes after the commit. `finished` resolves when the cache and the receipts have the others.
+   */
   private async applyRows(
     changes: readonly ReceivedEvent[],
     byId: EventsById,
-  ): Promise<{ rejected: RejectedEvent[]; applied: AppliedBatch<ReceivedEvent> }> {
-    const { applier, cacheWriter, receipts } = this.deps;
+  ): Promise<{ rejected: RejectedEvent[]; applied: AppliedBatch<ReceivedEvent>; finished?: Promise<void> }> {
+    const { applier } = this.deps;
     const eventsOf = (change: ReceivedEvent) => byId.get(change.id)!;
     const applied = await applier.apply(changes).catch((error) => {
       if (error instanceof TableRejectsError) this.tableProblem = error.message;
@@ -140,12 +153,21 @@ export class EntityConsumer {
       return { event, record: event.record, cause };
     });
     if (applied.accepted.length === 0) return { rejected, applied };
+    const finished = this.finish(applied, applied.accepted.flatMap(eventsOf), appliedMs);
+    return { rejected, applied, finished };
+  }
+
+  /** Brings what is committed to the cache, then reports it. Sends its command at once. Never rejects. */
+  private async finish(
+    applied: AppliedBatch<ReceivedEvent>,
+    events: readonly ReceivedEvent[],
+    appliedMs: number,
+  ): Promise<void> {
+    const { cacheWriter, receipts } = this.deps;
     const isCached = await cacheWriter.store(applied);
     const times = { appliedMs, cachedMs: isCached ? Date.now() : undefined };
     if (!this.entity.internal) receipts.add(receiptOf(this, applied, times));
-    const events = applied.accepted.flatMap(eventsOf);
     this.observer.onApplied(events, outcomes(events, applied.unchanged), times);
-    return { rejected, applied };
   }
 }
 

@@ -107,5 +107,5 @@ const cacheProblem = (health: CacheHealth): string | undefined =>
 function cacheHealth({ epoch, redis }: { epoch: Replica["epoch"]; redis: RedisLinks | undefined }): CacheHealth {
   if (!redis) return "not-configured";
   if (!redis.reads.runId() || !redis.writes.runId()) return "unavailable";
-  return epoch.lease()?.runId == null ? "off" : "on";
+  return epoch.recent()?.runId == null ? "off" : "on";
 }

@@ -28,7 +28,7 @@ function healthOf(world: World) {
       deadLettersNote: none,
     },
     replica: {
-      epoch: { lease: () => ({ epoch: 1, runId: world.isOn ? "server" : null, due: true }) } as never,
+      epoch: { recent: () => ({ epoch: 1, runId: world.isOn ? "server" : null, due: true }) } as never,
       redis: world.redis && { reads: link(world.redis.reads), writes: link(world.redis.writes), close() {} },
       readOnlyProblem: () => world.readOnlyProblem,
       tableProblem: none,

@@ -1,7 +1,7 @@
 /**
  * Combines items that arrive at the same time into one unit of work: one SQL statement for many writes, one apply for
- * many partitions. An idle batcher starts each item at once; items that arrive while work is in progress form the next
- * batch.
+ * many partitions. An idle batcher starts each item at once, or all items of a turn of the event loop together; items
+ * that arrive while work is in progress form the next batch.
  *
  * Items share nothing but the work. When the work fails and one item may be the cause, the batcher runs the halves of
  * the batch, then their halves, until the error reaches only the caller whose item caused it. While items are rejected
@@ -36,6 +36,8 @@ export interface BatcherOptions<Item> {
   readonly isIsolatable: (error: unknown) => boolean;
   /** True for such an error after which the item runs once more, alone. One item at a time does. Default: none. */
   readonly shouldRunAlone?: (error: unknown) => boolean;
+  /** True: an idle batcher starts the items of one turn of the event loop together. Default: each item at once. */
+  readonly gathersTurn?: boolean;
   /** Queued items; more are rejected. Default: no limit. */
   readonly maxQueued?: number;
   /** Longest time in the queue, in milliseconds. Default: no limit. */
@@ -72,6 +74,7 @@ export class Batcher<Item, Result> {
   /** When the batches in progress started. */
   private readonly started = new Set<{ readonly atMs: number }>();
   private slowTimer: Timer | undefined;
+  private isGathering = false;
   /** When the last batch was taken, and how long half of its items had waited. */
   private taken = { atMs: 0, waitMs: 0 };
   /** Share of recent items that were rejected, from 0 to 1. */
@@ -96,8 +99,18 @@ export class Batcher<Item, Result> {
     if (this.queued >= maxQueued) return Promise.reject(this.overloadError(`${maxQueued} requests are already queued`));
     const entry = { item, queuedAt: performance.now(), ...Promise.withResolvers<Result>() };
     this.queue.push(entry);
-    this.startNext();
+    if (this.options.gathersTurn) this.startAfterTurn();
+    else this.startNext();
     return entry.promise;
+  }
+
+  private startAfterTurn(): void {
+    if (this.isGathering) return;
+    this.isGathering = true;
+    setImmediate(() => {
+      this.isGathering = false;
+      this.startNext();
+    });
   }
 
   /** Number of items that wait for their turn. */

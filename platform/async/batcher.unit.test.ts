@@ -62,6 +62,15 @@ describe("with keys and separate isolation", () => {
     expect(batches).toEqual(["c", "a b"]);
   });
 
+  test("with gathersTurn, items of one turn start together", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, { ...options, gathersTurn: true });
+    const later = Promise.resolve().then(() => batcher.add(write("b")));
+    await Promise.all([batcher.add(write("c")), later, batcher.add(write("a"))]);
+    await Promise.all(["e", "d"].map((id) => batcher.add(write(id))));
+    expect(batches).toEqual(["a b c", "d e"]);
+  });
+
   test("a batch has each key once, and the second item of a key runs after the first", async () => {
     const { batches, work } = recorded();
     const batcher = new Batcher(work, options);

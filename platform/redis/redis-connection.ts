@@ -69,7 +69,7 @@ export class RedisConnection {
    */
   send(words: readonly (string | number)[]): Promise<string | number | null> {
     if (this.failure) return Promise.reject(this.failure);
-    if (this.commands === "") queueMicrotask(() => this.writeCommands());
+    if (this.commands === "") setImmediate(() => this.writeCommands());
     this.commands += encodeCommand(words);
     return new Promise((resolve, reject) => {
       if (this.pending.push({ resolve, reject }) === 1) this.watchSilence();

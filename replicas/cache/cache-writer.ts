@@ -69,6 +69,8 @@ export class CacheWriter {
       await epochs.refresh();
       return "moved";
     }
+    // Another process may have moved the epoch since this one read it.
+    if (result === "moved" && (await epochs.refresh()).epoch !== epoch.epoch) return "moved";
     await epochs.disable(epoch.epoch);
     logger.warn(
       { epoch: epoch.epoch, result },

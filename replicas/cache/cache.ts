@@ -75,7 +75,7 @@ export class Cache {
     private readonly deps: {
       /** Undefined: not configured. */
       readonly redis: { readonly reads: RedisLink; readonly writes: RedisLink } | undefined;
-      readonly epoch: Pick<CacheEpoch, "lease" | "holds">;
+      readonly epoch: Pick<CacheEpoch, "leaseForRead" | "holds">;
       readonly logger: Logger;
     },
     settings: {
@@ -94,7 +94,9 @@ export class Cache {
   async lookup(id: EntityId): Promise<CacheLookup> {
     const { redis, epoch: epochs } = this.deps;
     if (!redis) return { result: "bypass", why: "not-configured" };
-    const epoch = epochs.lease();
+    const leased = epochs.leaseForRead();
+    // A read with a lease goes on in the same turn.
+    const epoch = leased instanceof Promise ? await leased : leased;
     if (!epoch) return { result: "bypass", why: "no-lease" };
     if (epoch.runId === null) return { result: "bypass", why: "off" };
     if (epoch.runId !== redis.reads.runId()) return { result: "bypass", why: "away" };

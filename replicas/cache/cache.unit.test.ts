@@ -24,7 +24,7 @@ function cacheOf(server: Server) {
   const cache = new Cache(
     {
       redis: { reads: link, writes: link },
-      epoch: { lease: () => (server.leased ? epoch : undefined), holds: () => server.leased },
+      epoch: { leaseForRead: () => (server.leased ? epoch : undefined), holds: () => server.leased },
       logger: silentLogger,
     },
     { replica: "catalog", entity: { namespace: "", plural: "things", schemaVersion: 1 }, ttlSeconds: 60 },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import type { Database } from "../../platform/postgres/database.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { openDatabase, type ReplicaDatabase, replicaDatabase } from "../../tests/harness/replica.ts";
 import { CacheEpoch, type Epoch, LEASE_MS, OFF_MS } from "./epoch.ts";
@@ -53,6 +54,36 @@ test("a lease ends half a second after the start of its query, and only renewals
   one.start(() => {});
   await eventually(() => one.holds(epoch), { timeoutMs: 5_000, what: "a lease" });
   one.stop();
+});
+
+test("renewals are frequent only while there are reads, and the first read after a pause waits for one", async () => {
+  let queries = 0;
+  const query: Database["query"] = (work) => {
+    queries++;
+    return at.database.query(work);
+  };
+  const idle = new CacheEpoch({ query, reconnect() {} } as Database);
+  const { epoch } = await switchOn(idle);
+  idle.start(() => {});
+  const renewalsIn = async (ms: number) => {
+    const [before, until] = [queries, performance.now() + ms];
+    await eventually(() => performance.now() > until, { timeoutMs: ms + 5_000, what: "the time to pass" });
+    return queries - before;
+  };
+  expect(await renewalsIn(2_500)).toBeLessThanOrEqual(3);
+  await eventually(() => !idle.lease(), { timeoutMs: 5_000, what: "the lease to expire", everyMs: 1 });
+  expect((await idle.leaseForRead())?.epoch).toBe(epoch);
+  // A lease that lasts needs no wait, and is renewed before it ends.
+  expect(idle.leaseForRead()).not.toBeInstanceOf(Promise);
+  expect(await renewalsIn(800)).toBeGreaterThanOrEqual(2);
+  idle.stop();
+});
+
+test("a read does not wait long for PostgreSQL: it gets no lease", async () => {
+  const hanging = { query: () => new Promise(() => {}), reconnect() {} } as unknown as Database;
+  const { ms, result } = await timed(async () => await new CacheEpoch(hanging).leaseForRead());
+  expect(result).toBeUndefined();
+  expect(ms).toBeLessThan(1_000);
 });
 
 test("P7: an answer that takes longer than a lease grants none, and no applier trusts it for less than a lease", async () => {

@@ -9,16 +9,26 @@
  *   on, when no batch was applied without a fence for {@link OFF_MS}.
  *
  * A reader may use documents of an epoch while its lease lasts: {@link LEASE_MS} from the start of the query that read
- * the epoch. An applier that reads a new epoch waits that long before it applies anything, so that no reader uses the
+ * the epoch. While there are reads, the lease is renewed before it ends; otherwise once a second, and the next read
+ * renews it. An applier that reads a new epoch waits that long before it applies anything, so that no reader uses the
  * older one any more.
  */
 import { sleep } from "../../platform/async/sleep.ts";
+import { settlesWithin } from "../../platform/async/timeout.ts";
 import type { Database } from "../../platform/postgres/database.ts";
 
 /** How long a process may use an epoch after the start of the query that read it. */
 export const LEASE_MS = 500;
-/** Time between two renewals of the lease. */
+/** Time between two renewals of the lease while there are reads. */
 const RENEW_MS = 150;
+/** The same while there are none. A renewal of an idle process costs 1 ms of CPU, most of it to wake up. */
+const IDLE_RENEW_MS = 1_000;
+/** The same while the cache is off: so soon after its time it is switched on. */
+const OFF_RENEW_MS = 500;
+/** How long a read without a lease waits for a renewal. */
+const READ_RENEW_MS = 100;
+/** Age up to which {@link CacheEpoch.recent} is known, while the database responds. */
+const RECENT_MS = 2 * IDLE_RENEW_MS + LEASE_MS;
 /** Time between two replacements of connections to a read-only database. */
 const RECONNECT_MS = 1_000;
 /** How long the cache stays off after the last batch without a fence. */
@@ -49,6 +59,12 @@ export class CacheEpoch {
   private readOnly = false;
   private reconnectedAt = 0;
   private timer: Timer | undefined;
+  private onRenewed: ((error?: unknown) => void) | undefined;
+  /** When a read last used the lease. */
+  private usedAt = Number.NEGATIVE_INFINITY;
+  private readAt = Number.NEGATIVE_INFINITY;
+  /** The renewal that reads without a lease wait for. */
+  private renewing: Promise<unknown> | undefined;
 
   /** @param database connections of its own, because a lease must not queue behind the replica's work. */
   constructor(
@@ -58,20 +74,45 @@ export class CacheEpoch {
 
   /** Renews the lease until {@link stop}. @param onRenewed called after each attempt, with an error when it failed. */
   start(onRenewed: (error?: unknown) => void): void {
-    this.timer = setInterval(() => {
-      if (this.reading) return; // PostgreSQL is slow: let the lease expire instead of queueing queries
-      this.refresh().then(() => onRenewed(), onRenewed);
-    }, RENEW_MS);
+    this.onRenewed = onRenewed;
+    this.scheduleRenewal();
   }
 
   /** Ends the renewals; the lease expires. */
   stop(): void {
-    clearInterval(this.timer);
+    this.onRenewed = undefined;
+    clearTimeout(this.timer);
   }
 
   /** The epoch that this process may use now; undefined when its lease has expired. */
   lease(): Epoch | undefined {
     return performance.now() < this.leasedUntil ? this.latest : undefined;
+  }
+
+  /**
+   * The lease for a read. The first read after a while waits for a renewal, {@link READ_RENEW_MS} at most. Never throws.
+   *
+   * @returns undefined when the lease has expired and PostgreSQL is too slow to renew it.
+   */
+  leaseForRead(): Epoch | undefined | Promise<Epoch | undefined> {
+    const wasUsed = this.isUsed;
+    this.usedAt = performance.now();
+    if (!wasUsed && this.onRenewed) this.scheduleRenewal();
+    const leased = this.lease();
+    if (leased) return leased;
+    // While renewals are frequent, PostgreSQL is slow: the read goes there itself.
+    if (!wasUsed)
+      this.renewing ??= settlesWithin(this.refresh(), READ_RENEW_MS)
+        .catch(() => {})
+        .finally(() => {
+          this.renewing = undefined;
+        });
+    return this.renewing?.then(() => this.lease());
+  }
+
+  /** The epoch as it was read lately, for people; undefined while PostgreSQL does not respond. */
+  recent(): Epoch | undefined {
+    return performance.now() < this.readAt + RECENT_MS ? this.latest : undefined;
   }
 
   /** True while the lease on this epoch lasts. To be checked again after a document was read. */
@@ -122,6 +163,23 @@ export class CacheEpoch {
     return await this.move(off.epoch, runId);
   }
 
+  private get isUsed(): boolean {
+    return performance.now() < this.usedAt + IDLE_RENEW_MS;
+  }
+
+  private scheduleRenewal(): void {
+    const delayMs = this.isUsed ? RENEW_MS : this.latest?.runId === null ? OFF_RENEW_MS : IDLE_RENEW_MS;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.scheduleRenewal();
+      if (this.reading) return; // PostgreSQL is slow: let the lease expire instead of queueing queries
+      this.refresh().then(
+        () => this.onRenewed?.(),
+        (error) => this.onRenewed?.(error),
+      );
+    }, delayMs);
+  }
+
   private async move(from: number, runId: string | null): Promise<number | undefined> {
     const [row] = await this.database.query(
       (sql) => sql<{ moved: string | null }[]>`
@@ -159,6 +217,7 @@ export class CacheEpoch {
     }
     this.latest = read;
     this.leasedUntil = startedAt + LEASE_MS;
+    this.readAt = startedAt;
     this.observeReadOnly(row.read_only);
     return read;
   }

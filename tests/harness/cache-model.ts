@@ -140,6 +140,7 @@ class ModelEpoch {
   }
 
   lease = () => this.leased;
+  leaseForRead = async () => this.leased ?? (await this.refresh().then(() => this.leased));
   holds = (epoch: Epoch) => this.leased?.epoch === epoch.epoch;
   isNew = () => false;
 

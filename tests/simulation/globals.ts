@@ -59,11 +59,15 @@ async function delay(ms: number, value?: unknown, options: { signal?: AbortSigna
 const realNow = Date.now.bind(Date);
 const realPerformanceNow = performance.now.bind(performance);
 
+/** Runs in the next turn of the real event loop. */
+export const realSetImmediate = setImmediate;
+
 /** Milliseconds of the real clock, for measurements. */
 export const realMs = (): number => realPerformanceNow();
 
 const replacements: readonly (readonly [target: object, name: string, value: unknown])[] = [
   [globalThis, "setTimeout", startTimer],
+  [globalThis, "setImmediate", (run: () => void) => startTimer(run, 0)],
   [globalThis, "setInterval", (run: () => void, ms: number) => new Interval(run, ms)],
   [globalThis, "clearTimeout", stopTimer],
   [globalThis, "clearInterval", stopTimer],

@@ -1,6 +1,6 @@
 /** The command line of the simulation: runs seeds one after the other, and prints what broke a promise. */
 import { Command, InvalidArgumentError } from "commander";
-import { realMs } from "./globals.ts";
+import { realMs, realSetImmediate } from "./globals.ts";
 import { type RunResult, runSeed } from "./run-seed.ts";
 import type { TraceLine } from "./world.ts";
 
@@ -66,7 +66,7 @@ class Simulation {
     this.events += result.events;
     if (trace) for (const line of result.trace) console.log(formatLine(line));
     if (result.violations.length > 0) this.report(seed, result.violations);
-    setImmediate(this.next);
+    realSetImmediate(this.next);
   };
 
   private report(seed: number, violations: readonly string[]): void {

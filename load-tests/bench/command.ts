@@ -73,6 +73,12 @@ export function benchProgram(run: (flags: Flags) => Promise<void>): Command {
     )
     .option("--warm-up <seconds>", "writes at 200/s that make processes warm; 0: none", wholeNumber(0, 3_600), 60)
     .option("--seconds <n>", "measured seconds at each rate", wholeNumber(1, 86_400), 20)
+    .option(
+      "--observe <seconds>",
+      "writes after each measured rate, to count system calls and poll the caches; 0: neither",
+      wholeNumber(0, 3_600),
+      8,
+    )
     .option("--rows <n>", "row changes of the bulk", wholeNumber(1_000, 10_000_000), 100_000)
     .option("--writes <n>", "writes of the clients", wholeNumber(64, 10_000_000), 30_000)
     .option(

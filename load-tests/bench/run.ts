@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly only: readonly Part[];
   /** Measured seconds at each rate. */
   readonly seconds: number;
+  /** Seconds of writes after each measurement at a rate, for system calls and caches. 0: neither. */
+  readonly observe: number;
   /** Row changes of the bulk. */
   readonly rows: number;
   /** Writes of all clients. */
@@ -39,8 +41,6 @@ export interface BenchOptions {
 
 const CLIENTS = 64;
 const IDLE_SECONDS = 20;
-/** Writes after each measurement at a rate, for system calls and caches. */
-const OBSERVED_SECONDS = 8;
 
 /** A run of one system: what `measureRun` takes. */
 interface Plan {
@@ -114,10 +114,8 @@ async function measureRun(
   const printed: Print = (line) => print(`${label}: ${line}`);
   const warmUpSeconds = state === "warm" ? options.warmUp : 0;
   if (warmUpSeconds > 0) await warmUp(system, warmUpSeconds, printed);
-  const seconds =
-    state === "warm"
-      ? { measured: options.seconds, leadIn: LEAD_IN_SECONDS, observed: OBSERVED_SECONDS }
-      : { measured: options.seconds, leadIn: 0, observed: OBSERVED_SECONDS };
+  const leadIn = state === "warm" ? LEAD_IN_SECONDS : 0;
+  const seconds = { measured: options.seconds, leadIn, observed: options.observe };
   const phases: AnyPhase[] = [];
   for (const part of parts) {
     if (part === "idle") phases.push(await idlePhase(system, IDLE_SECONDS, printed));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { Redis } from "ioredis";
 import { createLogger } from "../../observability/logger.ts";
 import { startRedis } from "../../stack/servers/redis.ts";
 import type { Server } from "../../stack/servers/server.ts";
@@ -53,6 +54,34 @@ test("a killed server is unavailable at once, commands in flight fail, and its s
   expect(await connected()).not.toBe(before!);
   // The command was not queued and resent.
   expect(await link.client.get("counted")).toBeNull();
+});
+
+test("P7: a server that stops before its run id arrives is not believed to be there", async () => {
+  await server.stop("SIGKILL");
+  await eventually(() => link.runId() === undefined, { timeoutMs: 20_000, what: "the server to be unavailable" });
+  const [answered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { info } = Redis.prototype;
+  Redis.prototype.info = async function (this: Redis, ...args: unknown[]) {
+    const text = await (info as (...all: unknown[]) => Promise<string>).apply(this, args);
+    if (args[0] !== "server") return text; // the client's own request
+    this.once("close", released.resolve);
+    answered.resolve();
+    await released.promise;
+    return text;
+  } as typeof info;
+  try {
+    await launch();
+    await answered.promise;
+    await server.stop("SIGKILL");
+    await released.promise;
+  } finally {
+    Redis.prototype.info = info;
+    released.resolve();
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(link.runId()).toBeUndefined();
+  await launch();
+  await connected();
 });
 
 test("P7: a server whose run id is not known gets no command", async () => {

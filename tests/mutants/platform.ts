@@ -94,8 +94,8 @@ export const platformMutants: readonly Mutant[] = [
   {
     name: "run-id-of-a-closed-connection",
     guard: "P7: the run id of a connection that has closed is not believed for the next one.",
-    file: "platform/redis/redis-connection.ts",
-    from: "    this.runId = undefined;\n",
+    file: "platform/redis/redis.ts",
+    from: "      if (current !== this.connection) return;\n",
     to: "",
     tests: ["platform/redis/redis.fault.test.ts"],
   },

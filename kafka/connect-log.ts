@@ -8,7 +8,7 @@ import { readRange } from "./consumer/read-range.ts";
 import { WatchLoops } from "./consumer/watch-loops.ts";
 import { startWatcher } from "./consumer/watcher.ts";
 import { type Consumer, type Log, partitionKey, partitionsOf } from "./log.ts";
-import { offsetRanges } from "./offsets.ts";
+import { OffsetRanges } from "./offsets.ts";
 import { ensureTopics, topicConfig } from "./topics.ts";
 import { Cluster } from "./wire/cluster.ts";
 import { ConnectionOptions } from "./wire/connection.ts";
@@ -56,6 +56,7 @@ export async function connectLog(options: LogOptions): Promise<Log> {
   const loops = new WatchLoops(cluster);
   const closing = new AbortController();
   const { signal } = closing;
+  const offsetRanges = new OffsetRanges(cluster, signal);
   const what = `connecting to ${brokers.join(", ")}`;
   const onRetry = warnOnce(logger);
   await retryRequest({ what, timeoutMs: connectTimeoutMs, signal, onRetry }, () => cluster.refresh());
@@ -75,7 +76,7 @@ export async function connectLog(options: LogOptions): Promise<Log> {
     read: (topicPartition, from, to) => readRange(cluster, topicPartition, from, to, signal),
     async offsets(topic) {
       const partitions = partitionsOf(topic, await partitionCount(topic));
-      const ranges = await offsetRanges(cluster, partitions, signal);
+      const ranges = await offsetRanges.read(partitions);
       return new Map(partitions.map((each) => [each.partition, ranges.get(partitionKey(each))!]));
     },
     async committedOffsets(group, topic) {

@@ -10,22 +10,60 @@ const EARLIEST_TIMESTAMP = -2;
 const LATEST_TIMESTAMP = -1;
 const TIMEOUT_MS = 15_000;
 
+/** By `partitionKey`. */
+type Ranges = ReadonlyMap<string, OffsetRange>;
+
 /**
  * Returns the offset range of each partition, by `partitionKey`. Retries while a partition has no leader.
  *
- * @throws {Error} after 15 seconds.
+ * @throws {Error} after `timeoutMs`, 15 seconds by default. With 0 there is one attempt.
  */
 export async function offsetRanges(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, OffsetRange>> {
+  timeoutMs = TIMEOUT_MS,
+): Promise<Ranges> {
   const [first, next] = await Promise.all([
-    listOffsets(cluster, partitions, EARLIEST_TIMESTAMP, signal),
-    listOffsets(cluster, partitions, LATEST_TIMESTAMP, signal),
+    listOffsets(cluster, partitions, EARLIEST_TIMESTAMP, signal, timeoutMs),
+    listOffsets(cluster, partitions, LATEST_TIMESTAMP, signal, timeoutMs),
   ]);
   // The first offset may move between the two requests. `first` is never above `next`.
   return new Map([...next].map(([key, end]) => [key, { first: Math.min(first.get(key) ?? 0, end), next: end }]));
+}
+
+/** Reads offset ranges. Calls of one turn of the event loop share their requests. */
+export class OffsetRanges {
+  private waiting: { readonly partitions: readonly TopicPartition[]; readonly ranges: PromiseWithResolvers<Ranges> }[] =
+    [];
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Returns at least the ranges of these partitions, like {@link offsetRanges}. @throws {Error} after 15 seconds. */
+  read(partitions: readonly TopicPartition[]): Promise<Ranges> {
+    const ranges = Promise.withResolvers<Ranges>();
+    if (this.waiting.push({ partitions, ranges }) === 1) queueMicrotask(() => void this.readAll());
+    return ranges.promise;
+  }
+
+  private async readAll(): Promise<void> {
+    const calls = this.waiting;
+    this.waiting = [];
+    try {
+      if (calls.length > 1) {
+        const all = new Map(calls.flatMap(({ partitions }) => partitions.map((each) => [partitionKey(each), each])));
+        const ranges = await offsetRanges(this.cluster, [...all.values()], this.signal, 0);
+        for (const call of calls) call.ranges.resolve(ranges);
+        return;
+      }
+    } catch {
+      // A topic without a leader must not delay the others: each call goes on for itself.
+    }
+    for (const { partitions, ranges } of calls) ranges.resolve(offsetRanges(this.cluster, partitions, this.signal));
+  }
 }
 
 /** Returns the offset that the next record gets, by `partitionKey`. @throws {Error} after 15 seconds. */
@@ -50,11 +88,12 @@ async function listOffsets(
   partitions: readonly TopicPartition[],
   timestamp: number,
   signal?: AbortSignal,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   const options = {
     what: `listing the offsets of ${partitions.length} partitions`,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     beforeRetry: () => cluster.refresh(),
     signal,
   };

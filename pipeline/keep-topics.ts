@@ -7,7 +7,7 @@ import type { Check } from "../platform/service.ts";
 import { replicationOptionsOf, type Settings } from "../platform/settings/settings.ts";
 import { ensureEntityTopics } from "./ensure-topics.ts";
 
-/** Time between two checks of the brokers' metadata: three small requests each. */
+/** Time between two checks of the brokers' metadata: one request each, or one per group of topics. */
 const CHECK_INTERVAL_MS = 2_000;
 
 interface TopicKeeperDeps {
@@ -56,18 +56,21 @@ export class TopicKeeper implements Disposable {
     this.isChecking = false;
   }
 
-  /** One request per group: a service may lack the right to see one of them. */
+  /** One request per group when one for all is rejected: a service may lack the right to see one of the groups. */
   private async findMissing(log: TopicLog): Promise<string[]> {
     const { project } = this.deps;
     const groups = [project.allEntities.flatMap(topicsOf), [controlTopic(project)], [receiptsTopic(project)]];
-    const missing = await Promise.allSettled(
-      groups.map(async (group) => {
-        const names = group.map(({ name }) => name);
-        const found = await log.topicIds(names);
-        return names.filter((name) => !found.has(name));
-      }),
-    );
-    return missing.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    const names = groups.map((group) => group.map(({ name }) => name));
+    const missingOf = async (topics: readonly string[]) => {
+      const found = await log.topicIds(topics);
+      return topics.filter((topic) => !found.has(topic));
+    };
+    try {
+      return await missingOf(names.flat());
+    } catch {
+      const missing = await Promise.allSettled(names.map(missingOf));
+      return missing.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    }
   }
 
   private async create(log: TopicLog, topics: readonly string[]): Promise<void> {

@@ -93,13 +93,13 @@ export class PartitionWatch implements Disposable {
     const found = new Set(owned.filter(({ isOpen }) => !isOpen));
     // Before the brokers are asked: an output may grow meanwhile, but never shrink.
     const known = owned.map((one) => [one, one.outputs] as const);
-    for (const topic of new Set(known.flatMap(([, outputs]) => [...outputs.keys()]))) {
-      const ranges = await this.deps!.log.offsets(topic);
+    const topics = [...new Set(known.flatMap(([, outputs]) => [...outputs.keys()]))];
+    const ranges = await Promise.all(topics.map((topic) => this.deps!.log.offsets(topic)));
+    for (const [i, topic] of topics.entries())
       for (const [one, outputs] of known) {
-        const range = ranges.get(one.partition);
+        const range = ranges[i]!.get(one.partition);
         if (range && hasLost(range, outputs.get(topic)!)) found.add(one);
       }
-    }
     return found;
   }
 

@@ -3,10 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
 import { readSettings } from "../platform/settings/settings.ts";
 import { healthOf } from "../stack/health.ts";
-import { addScramUser, type SecuredBroker, startSecuredBroker } from "../tests/harness/secured-broker.ts";
+import {
+  addScramUser,
+  SCRAM_SESSION_MS,
+  type SecuredBroker,
+  startSecuredBroker,
+} from "../tests/harness/secured-broker.ts";
 import { freePort } from "../tests/harness/servers.ts";
 import { connectLog } from "./connect-log.ts";
 import { brokerOptions } from "./security.ts";
+import { Connection, ConnectionOptions } from "./wire/connection.ts";
 
 const PASSWORD = "correct horse battery staple";
 let broker: SecuredBroker;
@@ -63,6 +69,25 @@ describe("the broker accepts", () => {
       }),
     ).toBe("written");
   });
+});
+
+test("a session is renewed before its lifetime ends, so that no request fails", async () => {
+  const [host = "", port = ""] = broker.sasl.split(":");
+  const { security } = brokerOptions(
+    readSettings({ KAFKA_TLS: "true", KAFKA_TLS_CA: broker.authority.ca, ...sasl("scram-sha-512") }),
+  );
+  const sent: string[] = [];
+  const connection = new Connection(
+    { id: 1, host, port: Number(port) },
+    new ConnectionOptions({
+      ...{ clientId: "guarded", security, logger: createLogger("guarded", "1", "silent") },
+      onRequest: (name) => sent.push(name),
+    }),
+  );
+  for (const end = Date.now() + 1.5 * SCRAM_SESSION_MS; Date.now() < end; await Bun.sleep(100))
+    await connection.request("Metadata", { topics: [], allowAutoTopicCreation: false });
+  connection.close();
+  expect(sent.filter((name) => name === "sasl_handshake").length).toBeGreaterThan(1);
 });
 
 describe("the error names the reason for", () => {

@@ -22,6 +22,9 @@ export interface SecuredBroker {
   stop(): Promise<void>;
 }
 
+/** After this time a session with SCRAM must authenticate again, or the broker closes it at its next request. */
+export const SCRAM_SESSION_MS = 2_000;
+
 const PACKAGE = "org.apache.kafka.common.security";
 
 /**
@@ -66,6 +69,7 @@ export async function startSecuredBroker(
       "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
       "listener.name.guarded.plain.sasl.jaas.config": `${PACKAGE}.plain.PlainLoginModule required ${logins.join(" ")};`,
       "listener.name.guarded.scram-sha-512.sasl.jaas.config": `${PACKAGE}.scram.ScramLoginModule required;`,
+      "listener.name.guarded.scram-sha-512.connections.max.reauth.ms": SCRAM_SESSION_MS,
       ...(rights
         ? {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",

@@ -91,8 +91,11 @@ export function decodeRouted(
   const version = Number(message.headers[header.version]);
   const schemaVersion = Number(message.headers[header.schemaVersion]);
   const time = message.headers[header.time];
-  const hasVersions = [version, schemaVersion].every((number) => Number.isSafeInteger(number) && number >= 1);
-  const { [header.traceparent]: traceparent, [header.digest]: digest, [header.resend]: resend } = message.headers;
+  const hasVersions =
+    Number.isSafeInteger(version) && version >= 1 && Number.isSafeInteger(schemaVersion) && schemaVersion >= 1;
+  const traceparent = message.headers[header.traceparent];
+  const digest = message.headers[header.digest];
+  const resend = message.headers[header.resend];
   if (!message.key || !hasVersions || !time || (digest && !isDigest(digest)))
     throw new Error(
       "the record was not written by the stream: its key, version, schema version, time or digest is invalid",

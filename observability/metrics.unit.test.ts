@@ -24,6 +24,24 @@ test("OpenMetrics has exemplars, Prometheus' format has none", async () => {
   expect(plain).not.toContain("EOF");
 });
 
+test("a histogram counts the same, whether observations share the object of their labels or not", async () => {
+  const [one, other] = [createMetrics("replica", "1"), createMetrics("replica", "1")];
+  // Sums of these have no rounding error.
+  const seconds = [1 / 8192, 1 / 256, 0.25, 1_024, 0.25, 1 / 64];
+  for (const [i, value] of seconds.entries()) {
+    const traceId = i === 4 ? TRACE : undefined;
+    one.syncLatency.observe(labels, value, traceId, i + 1);
+    for (let n = 0; n <= i; n++) other.syncLatency.observe({ ...labels }, value, n === 0 ? traceId : undefined);
+    one.syncLatency.observe({ ...labels, store: "postgres" }, value);
+    other.syncLatency.observe({ ...labels, store: "postgres" }, value);
+  }
+  const text = await one.text();
+  expect(text).toBe(await other.text());
+  expect(text).toContain(
+    'lockstep_sync_latency_seconds_count{replica="catalog",store="redis",service="replica",instance="1"} 21\n',
+  );
+});
+
 test("a counter has the same name in both formats; its OpenMetrics family lacks _total", async () => {
   const metrics = createMetrics("relay", "1");
   metrics.relayPublished.inc(3);

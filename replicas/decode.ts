@@ -28,12 +28,13 @@ export function decodeRecords(
 ): { events: ReceivedEvent[]; rejected: RejectedRecord[] } {
   const events: ReceivedEvent[] = [];
   const rejected: RejectedRecord[] = [];
+  const receivedMs = Date.now();
   for (const record of records)
     try {
       const event = decodeRouted(record, context);
       if (readKey(context.entity, event.id) !== event.id)
         throw new Error(`the key ${JSON.stringify(event.id)} is not an id of ${context.entity.name}`);
-      events.push(Object.assign(event, { record, receivedMs: Date.now(), committedMs: Date.parse(event.time) }));
+      events.push(Object.assign(event, { record, receivedMs, committedMs: Date.parse(event.time) }));
     } catch (error) {
       if (error instanceof NewerSchemaVersionError) throw error;
       const { topic, partition, offset } = record;

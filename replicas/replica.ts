@@ -157,7 +157,8 @@ export class Replica {
       (apply: typeof applyChanges, database = applies) =>
       async (changes: readonly Change[], guard: CacheGuard) => {
         const result = await apply(database, table, changes, guard);
-        freshness.onApplied(changes.filter(({ id }) => !result.rejected.has(id)));
+        const { rejected } = result;
+        freshness.onApplied(rejected.size === 0 ? changes : changes.filter(({ id }) => !rejected.has(id)));
         return result;
       };
     const applyOne = notifying(applyEach, singleRows);

@@ -10,26 +10,45 @@ export type Store = "postgres" | "redis";
 export interface ApplyMetrics {
   /** Counts events by outcome. `invalid`: not an event; `unappliable`: rejected by the table. */
   readonly count: (outcome: Outcome | "invalid" | "unappliable", events: number) => void;
-  /** Records the latency of a new event from its commit in the source to a store of this replica. */
-  readonly observeLatency: (store: Store, committedMs: number, readableMs: number, traceId: string | undefined) => void;
+  /** Records the latency of `events` new events from their commit in the source to a store of this replica. */
+  readonly observeLatency: (
+    store: Store,
+    committedMs: number,
+    readableMs: number,
+    traceId: string | undefined,
+    events: number,
+  ) => void;
 }
 
 /** The metrics of one entity in one replica. */
 export const applyMetricsOf = (entity: EntityDeclaration, replica: string, metrics: Metrics): ApplyMetrics =>
   entity.internal ? canaryMetrics(replica, metrics) : entityMetrics(replica, metrics);
 
-const secondsBetween = (startMs: number, endMs: number): number => Math.max(0, endMs - startMs) / 1_000;
+/** 0 for an event without a readable time: a metric must not stop the apply. */
+const secondsBetween = (startMs: number, endMs: number): number => Math.max(0, endMs - startMs || 0) / 1_000;
 
-const entityMetrics = (replica: string, metrics: Metrics): ApplyMetrics => ({
-  count: (outcome, events) => metrics.replicaApplied.inc({ replica, outcome }, events),
-  observeLatency: (store, committedMs, readableMs, traceId) =>
-    metrics.syncLatency.observe({ replica, store }, secondsBetween(committedMs, readableMs), traceId),
+/** The labels of each store, always the same objects. */
+const labelsOf = (replica: string): Record<Store, { readonly replica: string; readonly store: Store }> => ({
+  postgres: { replica, store: "postgres" },
+  redis: { replica, store: "redis" },
 });
 
-const canaryMetrics = (replica: string, metrics: Metrics): ApplyMetrics => ({
-  count: () => {},
-  observeLatency: (store, committedMs, readableMs, traceId) => {
-    metrics.canaryLatency.observe({ replica, store }, secondsBetween(committedMs, readableMs), traceId);
-    metrics.canarySeen.set({ replica, store }, committedMs / 1_000);
-  },
-});
+function entityMetrics(replica: string, metrics: Metrics): ApplyMetrics {
+  const labels = labelsOf(replica);
+  return {
+    count: (outcome, events) => metrics.replicaApplied.inc({ replica, outcome }, events),
+    observeLatency: (store, committedMs, readableMs, traceId, events) =>
+      metrics.syncLatency.observe(labels[store], secondsBetween(committedMs, readableMs), traceId, events),
+  };
+}
+
+function canaryMetrics(replica: string, metrics: Metrics): ApplyMetrics {
+  const labels = labelsOf(replica);
+  return {
+    count: () => {},
+    observeLatency: (store, committedMs, readableMs, traceId, events) => {
+      metrics.canaryLatency.observe(labels[store], secondsBetween(committedMs, readableMs), traceId, events);
+      metrics.canarySeen.set(labels[store], committedMs / 1_000);
+    },
+  };
+}

@@ -87,13 +87,19 @@ export class ApplyObserver {
           attributes: { "db.system.name": "redis", "db.operation.name": "store" },
         }).end();
     all.end();
-    for (const [outcome, { length }] of Map.groupBy(outcomes, (outcome) => outcome))
-      this.metrics.count(outcome, length);
-    for (const [i, { committedMs }] of events.entries()) {
-      if (outcomes[i] !== "applied") continue;
+    const counts: Record<Outcome, number> = { applied: 0, duplicate: 0, stale: 0 };
+    for (const outcome of outcomes) counts[outcome]++;
+    for (const [outcome, count] of Object.entries(counts)) if (count > 0) this.metrics.count(outcome as Outcome, count);
+    for (let i = 0; i < events.length; ) {
+      const { committedMs } = events[i]!;
       const traceId = each[i]?.sampledTraceId;
-      this.metrics.observeLatency("postgres", committedMs, appliedMs, traceId);
-      if (cachedMs !== undefined) this.metrics.observeLatency("redis", committedMs, cachedMs, traceId);
+      // The rows of a transaction follow each other, and have the time of its commit.
+      let applied = 0;
+      do if (outcomes[i++] === "applied") applied++;
+      while (i < events.length && events[i]!.committedMs === committedMs && each[i]?.sampledTraceId === traceId);
+      if (applied === 0) continue;
+      this.metrics.observeLatency("postgres", committedMs, appliedMs, traceId, applied);
+      if (cachedMs !== undefined) this.metrics.observeLatency("redis", committedMs, cachedMs, traceId, applied);
     }
   }
 

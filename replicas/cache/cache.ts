@@ -198,7 +198,8 @@ export class Cache {
   /** Empty when there is no entry, or it is too large. */
   private text(entry: CacheEntry | undefined, { epoch }: Epoch): string {
     const text = entry ? encodeEntry(entry, epoch, this.schemaVersion) : "";
-    return Buffer.byteLength(text) > MAX_ENTRY_BYTES ? "" : text;
+    // A UTF-16 unit has at most three bytes in UTF-8.
+    return text.length * 3 > MAX_ENTRY_BYTES && Buffer.byteLength(text) > MAX_ENTRY_BYTES ? "" : text;
   }
 
   /** @returns undefined when the script could not run: the read continues without the cache. */
@@ -232,8 +233,13 @@ export class Cache {
     const runs: Promise<string>[] = [];
     for (let start = 0; start < changes.length; start += CHUNK) {
       const chunk = changes.slice(start, start + CHUNK);
-      const keys = [this.stateKey, ...chunk.map(({ id }) => this.entryKey(id))];
-      runs.push(script(redis.writes.client, keys, [epoch.epoch, ...commonArgs, ...chunk.flatMap(argsOf)]));
+      const keys = [this.stateKey];
+      const args = [epoch.epoch, ...commonArgs];
+      for (const change of chunk) {
+        keys.push(this.entryKey(change.id));
+        args.push(...argsOf(change));
+      }
+      runs.push(script(redis.writes.client, keys, args));
     }
     const results = await Promise.allSettled(runs);
     const failed = results.find((result) => result.status === "rejected");

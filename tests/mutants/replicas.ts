@@ -175,7 +175,7 @@ export const replicaMutants: readonly Mutant[] = [
     name: "rejected-row-ends-a-wait",
     guard: "P8: a read that waits does not end with a version that the table rejected.",
     file: "replicas/replica.ts",
-    from: "changes.filter(({ id }) => !result.rejected.has(id))",
+    from: "changes.filter(({ id }) => !rejected.has(id))",
     to: "changes",
     tests: ["replicas/reads/fresh-reads.int.test.ts"],
   },

@@ -226,7 +226,9 @@ export class Relay {
     }
     // A writer that committed before this sent no NOTIFY. So the relay reads once more before it waits.
     if (rows.length === 0 || this.pace.isSlow) this.isAsleep = await this.deps.leader.fallAsleep();
-    if (!this.isAsleep) await sleep(rows.length === 0 ? AWAKE_POLL_MS : this.pace.awakeMs(performance.now()));
+    if (this.isAsleep) return;
+    const waitMs = rows.length === 0 ? AWAKE_POLL_MS : this.pace.awakeMs(performance.now());
+    if (waitMs > 0) await sleep(waitMs);
   }
 
   /** Waits for more rows after a NOTIFY, while the next one is expected soon. */

@@ -15,8 +15,8 @@ export const relayMutants: readonly Mutant[] = [
     name: "relay-sleeps-without-a-last-read",
     guard: "P1: a relay that fell asleep reads once more before it waits.",
     file: "relay/relay.ts",
-    from: "    if (!this.isAsleep) await sleep(rows.length",
-    to: "    if (this.isAsleep) await settlesWithin(this.notification.promise, this.options.pollMs);\n    if (!this.isAsleep) await sleep(rows.length",
+    from: "    if (this.isAsleep) return;\n",
+    to: "    if (this.isAsleep) await settlesWithin(this.notification.promise, this.options.pollMs);\n    if (this.isAsleep) return;\n",
     tests: ["relay/relay.int.test.ts"],
   },
   {

@@ -5,9 +5,10 @@
  * Whatever needs a session has a dedicated connection.
  */
 import postgres, { type Sql } from "postgres";
+import { type Statements, statementPool } from "./client/index.ts";
 import { parseJson } from "./parse-json.ts";
 
-export type { Sql };
+export type { Sql, Statements };
 
 const CONNECT_TIMEOUT_S = 5;
 
@@ -46,25 +47,69 @@ const PLAIN_ITEM = /^(?!null$)[\w.+:-]+$/i;
 
 const itemText = (item: string): string => (PLAIN_ITEM.test(item) ? item : `"${item.replace(/[\\"]/g, "\\$&")}"`);
 
-/** A pool for single statements. Never call `begin` on it. */
-export function connectPool(
-  url: string,
-  options: {
-    readonly max: number;
-    /** Shown in `pg_stat_activity`. */
-    readonly name: string;
-    readonly statementTimeoutMs: number;
-    /** A session that is older, in seconds, is replaced when it is idle. Default: sessions stay. */
-    readonly maxLifetimeS?: number;
-    /** Additional PostgreSQL settings of each session. */
-    readonly session?: Readonly<Record<string, string>>;
-  },
-): Sql {
+/** A session that was not used for this time, in seconds, is closed. */
+const IDLE_TIMEOUT_S = 60;
+
+/** Settings of a pool. */
+export interface PoolSettings {
+  readonly max: number;
+  /** Shown in `pg_stat_activity`. */
+  readonly name: string;
+  readonly statementTimeoutMs: number;
+  /** A session that is older, in seconds, is replaced when it is idle. Default: sessions stay. */
+  readonly maxLifetimeS?: number;
+  /** Additional PostgreSQL settings of each session. */
+  readonly session?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A pool for the statements of a service, which run often: the light client of `client/`. postgres.js runs them where
+ * that client cannot connect: over TLS, through a Unix socket, or to one of several hosts.
+ */
+export function connectStatements(url: string, settings: PoolSettings): Statements {
+  const sql = connectPool(url, settings);
+  const { options } = sql as unknown as { readonly options: ParsedOptions };
+  const { host, port, path, ssl, target_session_attrs, user, pass, database, connection, parsers, serializers } =
+    options;
+  if (ssl || path || host.length !== 1 || target_session_attrs || typeof pass !== "string")
+    return sql as unknown as Statements;
+  const settingsOfSession = Object.entries(connection).flatMap(([name, value]) => (value ? [[name, `${value}`]] : []));
+  return statementPool(
+    {
+      ...{ host: host[0]!, port: port[0]!, user, password: pass, database, parsers, serializers },
+      settings: Object.fromEntries(settingsOfSession),
+      connectTimeoutMs: CONNECT_TIMEOUT_S * 1_000,
+    },
+    {
+      max: settings.max,
+      idleTimeoutMs: IDLE_TIMEOUT_S * 1_000,
+      maxLifetimeMs: settings.maxLifetimeS === undefined ? Number.POSITIVE_INFINITY : settings.maxLifetimeS * 1_000,
+    },
+  );
+}
+
+/** What postgres.js makes of a URL, of the environment's `PG…` variables and of the options above. */
+interface ParsedOptions {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  readonly path: string | false;
+  readonly ssl: unknown;
+  readonly target_session_attrs: unknown;
+  readonly user: string;
+  readonly pass: unknown;
+  readonly database: string;
+  readonly connection: Readonly<Record<string, unknown>>;
+  readonly parsers: Readonly<Record<number, (text: string) => unknown>>;
+  readonly serializers: Readonly<Record<number, (value: unknown) => unknown>>;
+}
+
+/** A pool for single statements, with all that postgres.js has. Never call `begin` on it. */
+export function connectPool(url: string, options: PoolSettings): Sql {
   return postgres(url, {
     ...TYPES,
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
-    idle_timeout: 60,
+    idle_timeout: IDLE_TIMEOUT_S,
     max_lifetime: options.maxLifetimeS ?? null,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},

@@ -6,7 +6,8 @@
  * statements, where a statement that waits for a lock blocks them and where nothing can cancel them.
  */
 import type { PoolUse } from "../../observability/gauges.ts";
-import { withTimeout } from "../async/timeout.ts";
+import { SharedDeadline } from "../async/shared-deadline.ts";
+import type { Statements } from "./client/index.ts";
 import type { Sql } from "./connect.ts";
 import { DatabaseUnavailableError, isBrokenConnection, isReadOnly } from "./errors.ts";
 
@@ -28,19 +29,23 @@ const READ_ONLY_RENEWAL_MS = 1_000;
 
 /** A pool behind {@link DatabaseLimits}. */
 export class Database {
-  private sql: Sql;
+  private sql: Statements;
   private running = 0;
   /** Queries that wait for a connection. */
   private queue: PromiseWithResolvers<void>[] = [];
   private lastResponseMs = 0;
   private readOnlyRenewedMs = Number.NEGATIVE_INFINITY;
+  private readonly deadline: SharedDeadline;
+  private readonly queueDeadline: SharedDeadline;
 
   /** @param connect opens a pool; called again when the connections are replaced. */
   constructor(
-    private readonly connect: () => Sql,
+    private readonly connect: () => Statements | Sql,
     private readonly limits: DatabaseLimits,
   ) {
-    this.sql = connect();
+    this.sql = connect() as Statements;
+    this.deadline = new SharedDeadline(limits.deadlineMs);
+    this.queueDeadline = new SharedDeadline(limits.deadlineMs / 2);
   }
 
   /**
@@ -49,25 +54,43 @@ export class Database {
    * @throws {DatabaseUnavailableError} when a limit is exceeded; otherwise whatever the database or the connection
    * throws.
    */
-  async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
-    const { deadlineMs, maxPending } = this.limits;
+  async query<T>(work: (sql: Statements) => PromiseLike<T>): Promise<T> {
+    const { maxPending } = this.limits;
     if (this.running + this.queue.length >= maxPending)
       throw new DatabaseUnavailableError(`${maxPending} statements are already pending for the database`, false);
     if (this.running < this.sql.options.max) this.acquire();
-    else await this.waitForConnection(deadlineMs / 2);
+    else await this.waitForConnection();
+    return await this.run(work);
+  }
+
+  /** Runs a statement for which there is a connection. */
+  private run<T>(work: (sql: Statements) => PromiseLike<T>): Promise<T> {
     const { sql } = this;
-    const response = Promise.try(work, sql)
-      .catch((error) => {
+    const { deadlineMs } = this.limits;
+    return new Promise((resolve, reject) => {
+      const end = this.deadline.start(() => {
+        this.reconnectIfSilent();
+        reject(new DatabaseUnavailableError(`the database did not respond within ${deadlineMs} ms`, true));
+      });
+      const onError = (error: unknown) => {
+        end();
         // Before `release` starts the next statement, which would otherwise use the broken connections. postgres.js
         // 3.4.9 may never write to such a connection again, even after it reconnected: it keeps a timer that it has
         // cleared (`nextWriteTimer` in its connection.js).
         if (sql === this.sql && (isBrokenConnection(error) || this.isRenewable(error))) this.replace(deadlineMs);
-        throw error;
-      })
-      .finally(() => this.release());
-    return await withTimeout(response, deadlineMs, () => {
-      this.reconnectIfSilent();
-      return new DatabaseUnavailableError(`the database did not respond within ${deadlineMs} ms`, true);
+        this.release();
+        reject(error);
+      };
+      const onResult = (result: T) => {
+        end();
+        this.release();
+        resolve(result);
+      };
+      try {
+        work(sql).then(onResult, onError);
+      } catch (error) {
+        onError(error);
+      }
     });
   }
 
@@ -99,7 +122,7 @@ export class Database {
   /** @param graceMs how long running statements may still take. */
   private replace(graceMs: number): void {
     const old = this.sql;
-    this.sql = this.connect();
+    this.sql = this.connect() as Statements;
     // The new connections get the full `silenceMs`.
     this.lastResponseMs = performance.now();
     void old.end({ timeout: graceMs / 1_000 });
@@ -133,10 +156,11 @@ export class Database {
   }
 
   /** @throws {DatabaseUnavailableError} when no connection becomes free in time; the query has then left the queue. */
-  private async waitForConnection(timeoutMs: number): Promise<void> {
+  private async waitForConnection(): Promise<void> {
     const queued = Promise.withResolvers<void>();
     this.queue.push(queued);
-    await withTimeout(queued.promise, timeoutMs, () => {
+    const timeoutMs = this.limits.deadlineMs / 2;
+    await this.queueDeadline.limit(queued.promise, () => {
       this.queue = this.queue.filter((other) => other !== queued);
       // The callers of the running statements have timed out already, so only a queued query still detects the silence.
       this.reconnectIfSilent();

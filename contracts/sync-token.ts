@@ -57,7 +57,7 @@ const sizeOf = (tokenEntries: readonly TokenEntry[]): number =>
  * @throws {RequestError} MALFORMED for a token that no write returned, and for more than {@link MAX_TOKEN_ENTRIES}
  * entities.
  */
-export function decodeSyncTokens(header: string | undefined): TokenEntry[] {
+export function decodeSyncTokens(header: string | undefined): readonly TokenEntry[] {
   if (header === undefined) return [];
   const newest = newestOf(header.split(",").flatMap((token) => decode(token.trim())));
   if (newest.length > MAX_TOKEN_ENTRIES) throw malformed(`covers more than ${MAX_TOKEN_ENTRIES} entities`);
@@ -90,7 +90,8 @@ function entriesOfJson(text: string): (TokenEntry | undefined)[] {
   }
 }
 
-function newestOf(tokenEntries: readonly TokenEntry[]): TokenEntry[] {
+function newestOf(tokenEntries: readonly TokenEntry[]): readonly TokenEntry[] {
+  if (tokenEntries.length === 1) return tokenEntries;
   const newest = new Map<string, TokenEntry>();
   for (const entry of tokenEntries) {
     const key = `${entry.plural}:${entry.id}`;

@@ -15,6 +15,8 @@ const MAX_AGE_MS = 2_000;
 /** Makes the members of new keys that clients cannot set. */
 export class GeneratedKeys {
   private readonly members: readonly (readonly [member: string, next: () => string | Promise<string>])[];
+  /** True when a member's values come from the database. */
+  private readonly isReserving: boolean;
 
   constructor(source: Pick<Source, "query">, { table, fields, key }: EntityDeclaration) {
     const generated = key.filter((member) => fields[member]!.readOnly);
@@ -24,13 +26,21 @@ export class GeneratedKeys {
       const reserved = new ReservedValues(source, quotedTable(table), fields[member]!.column);
       return [member, () => reserved.next()];
     });
+    this.isReserving = generated.some((member) => fields[member]!.kind !== "uuid");
   }
 
   /** Adds them to a document. @throws {DatabaseUnavailableError} and the errors of the database. */
-  async complete(document: Document): Promise<Document> {
+  complete(document: Document): Document | Promise<Document> {
+    if (this.isReserving) return this.completeFromDatabase(document);
+    const generated: Document = {};
+    for (const [member, next] of this.members) generated[member] = next();
+    return Object.assign(generated, document);
+  }
+
+  private async completeFromDatabase(document: Document): Promise<Document> {
     const generated: Document = {};
     for (const [member, next] of this.members) generated[member] = await next();
-    return { ...generated, ...document };
+    return Object.assign(generated, document);
   }
 }
 

@@ -103,7 +103,7 @@ export function gatewayApp(
 ): Hono {
   const { metrics } = deps;
   const app = serviceApp({ checks, metrics, logger });
-  app.use(auth.guard);
+  if (auth.isRequired) app.use(auth.guard);
   for (const entity of project.entities) {
     const store = new EntityStore(source, entity, project.entities);
     store.registerMetrics(metrics);

@@ -1,9 +1,10 @@
 /** The HTTP API of one entity, derived from its declaration. */
 import type { Context, Hono } from "hono";
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
-import type { Document, EntityId, Version } from "../contracts/entity/document.ts";
+import type { Document, EntityId } from "../contracts/entity/document.ts";
 import { pathSegment, readKey } from "../contracts/entity/key.ts";
 import { parseDocument } from "../contracts/entity/parse.ts";
+import { quickInput, quickPatch, quickReplace } from "../contracts/entity/quick-input.ts";
 import { inputSchema, patchSchema, readOnlyMembers, replaceSchema } from "../contracts/entity/schemas.ts";
 import { RequestError } from "../contracts/errors.ts";
 import { parsePageRequest, toPage } from "../contracts/pages.ts";
@@ -56,7 +57,10 @@ function addReads(app: Hono, store: EntityStore, collection: string): void {
 
 function addCreate(app: Hono, store: EntityStore, collection: string, deps: RouteDeps): void {
   const { entity } = store;
-  const body = { schema: inputSchema(entity), types: JSON_TYPES, ...bodyOptions(entity, deps) };
+  const body = {
+    ...{ schema: inputSchema(entity), quickInput: quickInput(entity), types: JSON_TYPES },
+    ...bodyOptions(entity, deps),
+  };
   app.post(collection, (c) =>
     withAdmission(c, collection, deps, store.inserts, async (context, admitted) => {
       const given = await readBody(c.req.raw, body, admitted.reserve);
@@ -68,8 +72,8 @@ function addCreate(app: Hono, store: EntityStore, collection: string, deps: Rout
         store.insert(id, document, inner),
       );
       admitted.release();
-      c.header("location", `${collection}/${pathSegment(created.id)}`);
-      return await respond(c, write, created, 201);
+      write.headers.location = `${collection}/${pathSegment(created.id)}`;
+      return await respond(write, created, 201);
     }),
   );
 }
@@ -79,8 +83,8 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
   const member = `${collection}/:id`;
   const options = bodyOptions(entity, deps);
   const bodies = {
-    PUT: { schema: replaceSchema(entity), types: JSON_TYPES, ...options },
-    PATCH: { schema: patchSchema(entity), types: PATCH_TYPES, ...options },
+    PUT: { schema: replaceSchema(entity), quickInput: quickReplace(entity), types: JSON_TYPES, ...options },
+    PATCH: { schema: patchSchema(entity), quickInput: quickPatch(entity), types: PATCH_TYPES, ...options },
   };
   for (const method of ["PUT", "PATCH"] as const)
     app.on(method, member, (c) =>
@@ -95,7 +99,7 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
           store.update(id, change, accepted, inner, method === "PUT"),
         );
         admitted.release();
-        return await respond(c, write, changed, 200);
+        return await respond(write, changed, 200);
       }),
     );
 
@@ -109,8 +113,7 @@ function addChanges(app: Hono, store: EntityStore, collection: string, deps: Rou
         store.remove(id, accepted, inner),
       );
       admitted.release();
-      await respondCommitted(c, write, removed);
-      return c.body(null, 204);
+      return await respond(write, removed, 204);
     }),
   );
 }
@@ -177,24 +180,19 @@ const conditions = (c: Context): Conditions => ({
   ifNoneMatch: c.req.header("if-none-match"),
 });
 
+/** The response to a committed write. Its headers are a plain object: building `Headers` takes longer than the rest. */
 async function respond(
-  c: Context,
   write: SynchronousWrite,
-  written: WriteResult,
-  status: 200 | 201,
+  { id, version, replayed, value }: WriteResult<Document | undefined>,
+  status: 200 | 201 | 204,
 ): Promise<Response> {
-  await respondCommitted(c, write, written);
-  return c.json(written.value, status);
-}
-
-/** Sets the headers of a committed write. */
-async function respondCommitted(
-  c: Context,
-  write: SynchronousWrite,
-  { id, version, replayed }: { readonly id: EntityId; readonly version: Version; readonly replayed: boolean },
-): Promise<void> {
-  c.header("etag", etagOf(version));
-  await write.afterCommit(id, version, replayed);
+  const { headers } = write;
+  headers.etag = etagOf(version);
+  const waiting = write.afterCommit(id, version, replayed);
+  if (waiting) await waiting;
+  if (value === undefined) return new Response(null, { status, headers });
+  headers["content-type"] = "application/json";
+  return new Response(JSON.stringify(value), { status, headers });
 }
 
 /** Caches may store the response, but must revalidate it before each use (RFC 9111, section 5.2.2.4). */

@@ -1,7 +1,7 @@
 /** The spans of a write: the request and, below it, the statement, whose context goes into the outbox row. */
 import type { Context } from "hono";
 import { policy, RequestError } from "../contracts/errors.ts";
-import { newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from "../observability/trace.ts";
+import { isTracing, newTraceparent, SpanKind, startSpan, validTraceparent, withSpan } from "../observability/trace.ts";
 import type { WriteContext } from "./write-context.ts";
 
 /**
@@ -16,16 +16,15 @@ export async function withRequestSpan(
   route: string,
   work: (context: WriteContext) => Promise<Response>,
 ): Promise<Response> {
+  if (!isTracing()) return await work(contextOf(c, validTraceparent(c.req.header("traceparent")) ?? newTraceparent()));
   const span = startSpan(`${c.req.method} ${route}`, {
     parent: validTraceparent(c.req.header("traceparent")),
     kind: SpanKind.SERVER,
     attributes: { "http.request.method": c.req.method, "url.path": c.req.path, "http.route": route },
   });
-  const traceparent = span.traceparent ?? newTraceparent();
-  c.set("traceparent", traceparent);
-  const actor = c.get("caller")?.subject;
+  const context = contextOf(c, span.traceparent ?? newTraceparent());
   try {
-    const response = await work({ traceparent, ...(actor === undefined ? {} : { actor }) });
+    const response = await work(context);
     span.setAttributes({ "http.response.status_code": response.status });
     span.end();
     c.set("sampledTraceId", span.sampledTraceId);
@@ -41,6 +40,12 @@ export async function withRequestSpan(
   }
 }
 
+function contextOf(c: Context, traceparent: string): WriteContext {
+  c.set("traceparent", traceparent);
+  const actor = c.get("caller")?.subject;
+  return actor === undefined ? { traceparent } : { traceparent, actor };
+}
+
 /**
  * Runs one statement inside its span.
  *
@@ -51,8 +56,9 @@ export const withStatementSpan = <T>(
   context: WriteContext,
   summary: string,
   work: (context: WriteContext) => Promise<T>,
-): Promise<T> =>
-  withSpan(
+): Promise<T> => {
+  if (!isTracing()) return work(context);
+  return withSpan(
     summary,
     {
       parent: context.traceparent,
@@ -61,3 +67,4 @@ export const withStatementSpan = <T>(
     },
     (span) => work({ ...context, traceparent: span.traceparent ?? context.traceparent }),
   );
+};

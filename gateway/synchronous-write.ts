@@ -18,8 +18,10 @@ export interface SynchronousWriteDeps {
 
 /** The headers of one write: those of the request before its statement, those of the response after its commit. */
 export class SynchronousWrite implements Disposable {
+  /** Headers of the response, see {@link afterCommit}. */
+  readonly headers: Record<string, string> = {};
+
   private constructor(
-    private readonly c: Context,
     private readonly entity: EntityDeclaration,
     private readonly deps: SynchronousWriteDeps,
     private readonly requestTokens: readonly TokenEntry[],
@@ -37,12 +39,13 @@ export class SynchronousWrite implements Disposable {
   static prepare(c: Context, entity: EntityDeclaration, id: EntityId, deps: SynchronousWriteDeps): SynchronousWrite {
     const requestTokens = decodeSyncTokens(c.req.header("sync-token"));
     // The response's token also covers this write. Encoding it now rejects a token that is too large before the write.
-    encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);
-    const wait = parsePreferWait(c.req.header("prefer"), deps.maxWaitMs);
+    if (requestTokens.length > 0) encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);
+    const prefer = c.req.header("prefer");
+    const wait = prefer === undefined ? undefined : parsePreferWait(prefer, deps.maxWaitMs);
     for (const name of wait?.replicas ?? [])
       if (!entity.replicas.some((replica) => replica.name === name)) throw unknownReplica(entity, name);
     const subscription = wait && deps.receipts.subscribe();
-    return new SynchronousWrite(c, entity, deps, requestTokens, wait, subscription);
+    return new SynchronousWrite(entity, deps, requestTokens, wait, subscription);
   }
 
   /**
@@ -50,14 +53,17 @@ export class SynchronousWrite implements Disposable {
    * stays committed, whatever the replicas do.
    *
    * @param replayed true when an earlier request made the write. Its receipts have already passed, so we do not wait.
+   * @returns undefined when the write does not wait.
    */
-  async afterCommit(id: EntityId, version: Version, replayed: boolean): Promise<void> {
-    const { c, entity, requestTokens, wait } = this;
-    c.header("sync-token", encodeSyncToken([...requestTokens, { plural: entity.plural, id, version }]));
+  afterCommit(id: EntityId, version: Version, replayed: boolean): Promise<void> | undefined {
+    const { entity, headers, requestTokens, wait } = this;
+    headers["sync-token"] = encodeSyncToken([...requestTokens, { plural: entity.plural, id, version }]);
     if (replayed) {
-      c.header("idempotency-replayed", "true");
+      headers["idempotency-replayed"] = "true";
       this.deps.metrics.replayedWrites.inc();
-    } else if (wait) this.reportWait(wait, await this.waitForReplicas(wait, id, version));
+    } else if (wait)
+      return this.waitForReplicas(wait, id, version).then((confirmations) => this.reportWait(wait, confirmations));
+    return undefined;
   }
 
   /** Ends the subscription to receipts. */
@@ -73,10 +79,10 @@ export class SynchronousWrite implements Disposable {
   }
 
   private reportWait(wait: WaitPreference, confirmations: Confirmations): void {
-    this.c.header("preference-applied", wait.applied);
+    this.headers["preference-applied"] = wait.applied;
     // A list with parameters (RFC 9651): `catalog;ms=12, storefront;behind`.
     const items = [...confirmations].map(([name, confirmation]) => `${name};${parameterOf(confirmation)}`);
-    this.c.header("lockstep-replicas", items.join(", "));
+    this.headers["lockstep-replicas"] = items.join(", ");
     for (const [replica, { outcome }] of confirmations) this.deps.metrics.confirmations.inc({ replica, outcome });
   }
 }

@@ -33,7 +33,7 @@ const gatewayOf = (project: Project): Hono =>
     {
       source: {} as Source,
       checks: [],
-      auth: { checks: [], guard: (_, next) => next(), close: () => {} },
+      auth: { checks: [], isRequired: false, guard: (_, next) => next(), close: () => {} },
       logger: running.logger,
       project,
     },

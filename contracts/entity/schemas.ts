@@ -11,7 +11,7 @@ const mapChildren = (children: Shape["children"], fieldsSchema: (fields: Fields)
   Object.fromEntries(Object.entries(children).map(([member, child]) => [member, z.array(fieldsSchema(child.fields))]));
 
 /** Fields of clients: without those that the database or Lockstep sets, and without `omitted`. */
-const writable = (fields: Fields, omitted: readonly string[] = []): Fields =>
+export const writable = (fields: Fields, omitted: readonly string[] = []): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([member, { readOnly }]) => !readOnly && !omitted.includes(member)));
 
 /** Schema of a whole document in an event. Unknown members are invalid. The members of Lockstep come first. */

@@ -22,6 +22,8 @@ declare module "hono" {
 export interface Auth {
   /** Part of the service's readiness. */
   readonly checks: readonly Check[];
+  /** False: the guard lets every request pass. */
+  readonly isRequired: boolean;
   /** Authorization middleware. Routes registered before it are public; routes after it need a token. */
   readonly guard: MiddlewareHandler;
   close(): void;
@@ -53,7 +55,7 @@ export interface AuthDeps {
 export function createAuth({ settings, metrics, logger }: AuthDeps, rules: AuthRules): Auth {
   rejectUnauthenticatedBind(settings);
   const { LOCKSTEP_AUTH, LOCKSTEP_AUTH_ISSUER: issuer, LOCKSTEP_AUTH_JWKS: keysUrl } = settings;
-  if (LOCKSTEP_AUTH !== "jwt") return { checks: [], guard: (_, next) => next(), close: () => {} };
+  if (LOCKSTEP_AUTH !== "jwt") return { checks: [], isRequired: false, guard: (_, next) => next(), close: () => {} };
   // `readSettings` requires both. Settings that were made in another way must not disable authorization.
   if (!issuer || !keysUrl)
     throw new SettingsError(["LOCKSTEP_AUTH=jwt: set LOCKSTEP_AUTH_ISSUER and LOCKSTEP_AUTH_JWKS too"]);
@@ -61,7 +63,12 @@ export function createAuth({ settings, metrics, logger }: AuthDeps, rules: AuthR
   const expected = { issuer, audience: settings.LOCKSTEP_AUTH_AUDIENCE };
   const verify = memoizeToken((token) => verifyToken(token, keys, expected));
   const onReject = (reason: RejectionReason) => metrics.authRefusals.inc({ reason });
-  return { checks: [keys.check], guard: authorize(verify, rules, onReject), close: () => keys.close() };
+  return {
+    checks: [keys.check],
+    isRequired: true,
+    guard: authorize(verify, rules, onReject),
+    close: () => keys.close(),
+  };
 }
 
 /**

@@ -61,7 +61,8 @@ function observeRequests(metrics: Pick<Metrics, "httpRequests">, logger: Logger)
     const start = performance.now();
     await next();
     const seconds = (performance.now() - start) / 1_000;
-    c.header("x-content-type-options", "nosniff");
+    // `c.header` would copy the response and its body.
+    c.res.headers.set("x-content-type-options", "nosniff");
     const labels = {
       http_request_method: METHODS.has(c.req.method) ? c.req.method : "_OTHER",
       http_route: routePath(c, -1),

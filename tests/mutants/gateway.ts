@@ -175,7 +175,7 @@ export const gatewayMutants: readonly Mutant[] = [
     name: "token-checked-after-the-write",
     guard: "P14: a sync token that would become too large is rejected before the write.",
     file: "gateway/synchronous-write.ts",
-    from: "    encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);\n",
+    from: "    if (requestTokens.length > 0) encodeSyncToken([...requestTokens, { plural: entity.plural, id, version: 1 }]);\n",
     to: "",
     tests: ["gateway/synchronous-write.int.test.ts"],
   },

@@ -103,7 +103,7 @@ export const platformMutants: readonly Mutant[] = [
     name: "body-without-a-length-unlimited",
     guard: "P14: a body whose length is not declared is limited too.",
     file: "platform/http/body.ts",
-    from: "    if (length > maxBytes) throw tooLarge();\n",
+    from: "    if (length > maxBytes) throw tooLarge(maxBytes);\n",
     to: "",
     tests: ["platform/http/body.unit.test.ts"],
   },

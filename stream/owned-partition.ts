@@ -1,6 +1,12 @@
 /** The state of an input partition while this instance owns it: writer, progress, outputs of earlier owners. */
 import { header } from "../contracts/event.ts";
-import { type LogWriter, type OutgoingRecord, partitionKey, type StoredRecord } from "../kafka/log.ts";
+import {
+  type LogWriter,
+  type OutgoingRecord,
+  partitionKey,
+  type StoredRecord,
+  type TopicPartition,
+} from "../kafka/log.ts";
 import type { Checkpoint, Losses, PartitionKey } from "./checkpoint.ts";
 import { type InputGap, type InputStart, inputIdentity, outputIdentity } from "./input-start.ts";
 import type { StoredOutputs } from "./read-back.ts";
@@ -50,6 +56,12 @@ export class OwnedPartition {
 
   get key(): PartitionKey {
     return this.takeover.key;
+  }
+
+  /** The input partition. */
+  get input(): TopicPartition {
+    const { key, partition } = this.takeover;
+    return { topic: key.slice(0, key.lastIndexOf("/")), partition };
   }
 
   get gap(): Takeover["gap"] {

@@ -73,34 +73,36 @@ export class PartitionWatch implements Disposable {
   private async compareOutputs(): Promise<void> {
     if (this.isComparing) return;
     this.isComparing = true;
-    const { partitions, logger } = this.deps!;
     try {
-      const owned = await partitions.owned();
-      for (const entity of this.entities) {
-        const input = eventsTopic(entity).name;
-        const ofEntity = [...owned].filter(([key]) => key.startsWith(`${input}/`)).map(([, one]) => one);
-        for (const one of await this.withLoss(ofEntity))
-          void partitions.onInterrupted({ topic: input, partition: one.partition });
-      }
+      await this.interruptLost([...(await this.deps!.partitions.owned()).values()]);
     } catch (error) {
-      logger.debug({ err: error }, "the outputs' offsets could not be read; retrying");
+      this.deps!.logger.debug({ err: error }, "the outputs' offsets could not be read; retrying");
     }
     this.isComparing = false;
   }
 
-  /** @returns the partitions of which an output has lost records, or whose writer is dead. */
-  private async withLoss(owned: readonly OwnedPartition[]): Promise<Set<OwnedPartition>> {
-    const found = new Set(owned.filter(({ isOpen }) => !isOpen));
+  /** Takes the partitions over again of which an output has lost records, or whose writer is dead. */
+  private async interruptLost(owned: readonly OwnedPartition[]): Promise<void> {
+    const { log, partitions } = this.deps!;
+    const found = new Set<OwnedPartition>();
+    const interrupt = (one: OwnedPartition) => {
+      if (!found.has(one)) void partitions.onInterrupted(one.input);
+      found.add(one);
+    };
+    for (const one of owned) if (!one.isOpen) interrupt(one);
     // Before the brokers are asked: an output may grow meanwhile, but never shrink.
     const known = owned.map((one) => [one, one.outputs] as const);
-    const topics = [...new Set(known.flatMap(([, outputs]) => [...outputs.keys()]))];
-    const ranges = await Promise.all(topics.map((topic) => this.deps!.log.offsets(topic)));
-    for (const [i, topic] of topics.entries())
+    const topics = new Set(known.flatMap(([, outputs]) => [...outputs.keys()]));
+    const compare = async (topic: string) => {
+      const ranges = await log.offsets(topic);
       for (const [one, outputs] of known) {
-        const range = ranges[i]!.get(one.partition);
-        if (range && hasLost(range, outputs.get(topic)!)) found.add(one);
+        const range = ranges.get(one.partition);
+        const ends = outputs.get(topic);
+        if (range && ends && hasLost(range, ends)) interrupt(one);
       }
-    return found;
+    };
+    // All topics in one turn: they share two requests.
+    await Promise.all([...topics].map(compare));
   }
 
   private isInput(topic: string): boolean {

@@ -111,8 +111,8 @@ export const streamMutants: readonly Mutant[] = [
     name: "stream-ignores-dead-writer",
     guard: "P1: a partition whose writer is dead is taken over again without another event.",
     file: "stream/partition-watch.ts",
-    from: "const found = new Set(owned.filter(({ isOpen }) => !isOpen));",
-    to: "const found = new Set<OwnedPartition>();",
+    from: "for (const one of owned) if (!one.isOpen) interrupt(one);",
+    to: "",
     tests: [watch],
   },
   {

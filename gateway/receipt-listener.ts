@@ -37,6 +37,10 @@ const MAX_READ_AGE_MS = 500;
  * is a receipt, and every 2 seconds otherwise.
  */
 const REFRESH_MS = 250;
+/** Delay between two fetches of receipts while no write waits for them, in milliseconds. */
+const IDLE_LINGER_MS = 250;
+/** How long after the last wait receipts are still fetched at once, in milliseconds: another wait may follow. */
+const STAY_PROMPT_MS = 2_000;
 /** Without an answer for this time, in milliseconds, the condition is reported. */
 const REPORTED_READ_AGE_MS = 3_000;
 
@@ -77,6 +81,8 @@ export class ReceiptListener {
   private readonly closing = new AbortController();
   private readonly outage: Outage;
   private subscriptions = 0;
+  /** When the last subscription ended, by `performance.now()`. */
+  private waitedAtMs = Number.NEGATIVE_INFINITY;
   /** By entity and id, then by replica. Empty while no write waits. */
   private readonly recent = new Map<string, Map<string, AppliedVersion>>();
   private readonly waiting = new Map<string, Set<() => void>>();
@@ -123,11 +129,15 @@ export class ReceiptListener {
    */
   subscribe(): ReceiptSubscription | undefined {
     if (this.subscriptions >= MAX_WAITING) return undefined;
+    const wasPrompt = this.lingerMs() === 0;
     this.subscriptions++;
+    if (!wasPrompt) this.watcher?.refresh();
     return {
       waitForReplicas: (...write) => this.waitForReplicas(...write),
       [Symbol.dispose]: () => {
-        if (--this.subscriptions === 0) this.recent.clear();
+        if (--this.subscriptions > 0) return;
+        this.recent.clear();
+        this.waitedAtMs = performance.now();
       },
     };
   }
@@ -169,7 +179,13 @@ export class ReceiptListener {
       topic: receiptsTopic(this.project).name,
       from: { sinceMs: Date.now() - LOOK_BACK_MS },
       onRecords: (records) => this.onRecords(records),
+      lingerMs: () => this.lingerMs(),
     });
+  }
+
+  private lingerMs(): number {
+    const isPrompt = this.subscriptions > 0 || performance.now() - this.waitedAtMs < STAY_PROMPT_MS;
+    return isPrompt ? 0 : IDLE_LINGER_MS;
   }
 
   private readAgeMs(): number {

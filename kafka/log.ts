@@ -255,6 +255,12 @@ export interface WatchOptions {
   readonly from: "start" | "end" | { readonly sinceMs: number };
   /** Called with the next records of one partition. Calls never overlap. An error ends the watcher. */
   readonly onRecords: (records: readonly StoredRecord[]) => void | Promise<void>;
+  /**
+   * Delay of the next fetch after one with records, in milliseconds: for a reader that does not need each record at
+   * once. Asked after each fetch; {@link Watcher.refresh} ends a delay. Records that are already stored are fetched at
+   * once. Default 0.
+   */
+  readonly lingerMs?: () => number;
 }
 
 /** Reads all partitions of a topic without a consumer group, so every watcher receives every record. */
@@ -269,7 +275,10 @@ export interface Watcher {
    * least every 2 seconds, and at once after {@link Watcher.refresh}.
    */
   readUntil(): number;
-  /** Asks the brokers for an answer now, so that {@link Watcher.readUntil} rises although there are no new records. */
+  /**
+   * Asks the brokers for an answer now, so that {@link Watcher.readUntil} rises although there are no new records, and
+   * ends a delay of {@link WatchOptions.lingerMs}.
+   */
   refresh(): void;
   /** Resolves after `close`. Rejects when the watcher cannot continue. */
   readonly ended: Promise<void>;

@@ -77,7 +77,7 @@ class GroupConsumer implements Consumer, AssignmentListener {
     };
     this.fetchLoop = new FetchLoop(cluster, () => this.queues.values(), events, signal, {
       maxWaitMs: FETCH_WAIT_MS,
-      lingerMs: options.lingerMs,
+      lingerMs: (queue) => (queue.isHighVolume ? (options.lingerMs ?? 0) : 0),
     });
     const membershipOptions = {
       group: options.group,

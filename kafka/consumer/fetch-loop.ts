@@ -51,8 +51,11 @@ export interface FetchLoopOptions {
    * connection is closed, 5 seconds.
    */
   readonly maxWaitMs: number;
-  /** See `ConsumeOptions.lingerMs` in log.ts. Default 0. */
-  readonly lingerMs?: number | undefined;
+  /**
+   * Delay before the next fetch of a partition that has just received records and has no further ones, in milliseconds.
+   * Default 0.
+   */
+  readonly lingerMs?: ((queue: PartitionQueue) => number) | undefined;
 }
 
 /** One request in flight. */
@@ -101,6 +104,7 @@ export class FetchLoop {
   /** Asks the brokers for an answer now, with or without new records. */
   refresh(queues: readonly PartitionQueue[]): void {
     if (this.signal.aborted) return;
+    for (const queue of queues) queue.isLingering = false;
     const fetchable = queues.filter(({ canFetch }) => canFetch);
     // Their poll stays the one that counts: nothing has to follow this one.
     for (const [leader, group] of Map.groupBy(fetchable, (queue) => this.cluster.knownLeader(queue.topicPartition)))
@@ -253,16 +257,16 @@ export class FetchLoop {
       if (!queue.isOwned) return false;
     }
     queue.respondedAtMs = performance.now();
-    queue.add(fetched);
+    const isNew = queue.add(fetched);
     // Records that are already stored are fetched without delay.
-    if (queue.isHighVolume && queue.nextFetchOffset >= fetched.highWatermark) this.linger(queue);
+    if (isNew && queue.nextFetchOffset >= fetched.highWatermark) this.linger(queue);
     if (!queue.isEmpty) this.events.onFetched(queue);
     return false;
   }
 
   /** The partitions that linger at the same time are fetched together. */
   private linger(queue: PartitionQueue): void {
-    const { lingerMs = 0 } = this.options;
+    const lingerMs = this.options.lingerMs?.(queue) ?? 0;
     if (lingerMs === 0) return;
     queue.isLingering = true;
     this.lingering.add(queue);

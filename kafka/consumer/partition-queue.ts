@@ -74,11 +74,11 @@ export class PartitionQueue {
     return this.fetched.length === 0;
   }
 
-  /** Appends a response. Does nothing when it has no whole batch. */
-  add(fetched: FetchedPartition): void {
+  /** Appends a response. @returns false when it has no whole batch: then nothing was appended. */
+  add(fetched: FetchedPartition): boolean {
     this.highWatermark = fetched.highWatermark;
     const next = offsetAfter(fetched.bytes);
-    if (next === undefined) return;
+    if (next === undefined) return false;
     // A copy, because the bytes are a slice of the whole response. The slowest partition would keep all of it in
     // memory.
     this.fetched.push({ ...fetched, bytes: Buffer.from(fetched.bytes) });
@@ -87,6 +87,7 @@ export class PartitionQueue {
     const now = performance.now();
     this.recentBytes = this.recentBytes * 0.5 ** ((now - this.addedAtMs) / HALF_LIFE_MS) + fetched.bytes.length;
     this.addedAtMs = now;
+    return true;
   }
 
   /** True when the partition receives so much over some time that few large fetches cost less than many small ones. */

@@ -14,6 +14,8 @@ export interface LoopMember extends FetchEvents {
   readonly topic: string;
   /** The partitions that it reads now. */
   readonly queues: readonly PartitionQueue[];
+  /** See `WatchOptions.lingerMs` in log.ts. */
+  readonly lingerMs: () => number;
 }
 
 /** All loops of a process: usually one, and none without watchers. */
@@ -55,6 +57,7 @@ export class WatchLoop {
     };
     this.fetchLoop = new FetchLoop(cluster, () => this.queues(), events, this.closing.signal, {
       maxWaitMs: MAX_WAIT_MS,
+      lingerMs: (queue) => memberOf(queue)?.lingerMs() ?? 0,
     });
   }
 

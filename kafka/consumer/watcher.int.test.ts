@@ -94,3 +94,39 @@ test("all watchers of a process share one long poll, and refresh gets an answer 
   for (const watcher of watchers) await watcher.close();
   cluster.close();
 }, 60_000);
+
+test("a watcher that lingers fetches rarely while records arrive, and at once after a refresh", async () => {
+  const cluster = await InterceptedCluster.connect();
+  const topic = await contract.newTopic();
+  const at = { topic, partition: 0 };
+  const writer = await contract.log.openWriter(topic, [at]);
+  const deps = {
+    cluster,
+    loops: new WatchLoops(cluster),
+    logger: createLogger("test", "1", "silent"),
+    signal: new AbortController().signal,
+  };
+  let lingerMs = 1_000;
+  const received: string[] = [];
+  const onRecords = (records: Parameters<typeof texts>[0]) => void received.push(...texts(records));
+  const watcher = await startWatcher({ topic, from: "end", onRecords, lingerMs: () => lingerMs }, deps);
+  await watcher.caughtUp;
+  let fetches = 0;
+  cluster.intercept = (name, send) => {
+    if (name === "Fetch") fetches++;
+    return send();
+  };
+  for (let i = 0; i < 10; i++) {
+    await writer.write(at, [record(`${i}`)]);
+    await Bun.sleep(20);
+  }
+  expect(received.length).toBeLessThan(10);
+  lingerMs = 0;
+  watcher.refresh();
+  await eventually(() => received.length === 10, { timeoutMs: 500, what: "the records that arrived during the delay" });
+  expect(fetches).toBeLessThanOrEqual(4);
+  await writer.write(at, [record("prompt")]);
+  await eventually(() => received.length === 11, { timeoutMs: 500, what: "a record without a delay" });
+  await watcher.close();
+  cluster.close();
+}, 30_000);

@@ -77,6 +77,10 @@ class TopicWatcher implements Watcher, LoopMember {
     this.loop = deps.loops.add(this);
   }
 
+  lingerMs(): number {
+    return this.options.lingerMs?.() ?? 0;
+  }
+
   refresh(): void {
     this.loop.refresh(this.queues);
   }

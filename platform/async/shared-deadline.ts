@@ -8,8 +8,11 @@ interface Entry {
   readonly onTimeout: () => void;
 }
 
-/** Limits that end within this time of each other end together, in milliseconds: timers are not more precise. */
-const PRECISION_MS = 1;
+/**
+ * Limits that end within this time of each other end together, in milliseconds: statements that were sent together get
+ * the same error, and need one timer.
+ */
+const PRECISION_MS = 5;
 
 /** Work that is in progress, under a common limit. */
 export class SharedDeadline {

@@ -6,6 +6,7 @@
  */
 import postgres, { type Sql } from "postgres";
 import { type Statements, statementPool } from "./client/index.ts";
+import type { PoolOptions } from "./client/pool.ts";
 import { parseJson } from "./parse-json.ts";
 
 export type { Sql, Statements };
@@ -67,24 +68,39 @@ export interface PoolSettings {
  * that client cannot connect: over TLS, through a Unix socket, or to one of several hosts.
  */
 export function connectStatements(url: string, settings: PoolSettings): Statements {
-  const sql = connectPool(url, settings);
+  const { max, maxLifetimeS = Number.POSITIVE_INFINITY } = settings;
+  return lightClient(connectPool(url, settings), {
+    ...{ max, idleTimeoutMs: IDLE_TIMEOUT_S * 1_000, maxLifetimeMs: maxLifetimeS * 1_000 },
+  });
+}
+
+/**
+ * One session that stays open, for the statements of a process that holds a lock in it. After it has closed, statements
+ * fail: another session would not have the lock.
+ *
+ * @param onClose as for {@link connectDedicated}.
+ */
+export function connectSession(url: string, name: string, onClose: () => void): Statements {
+  return lightClient(connectDedicated(url, name, onClose), {
+    ...{ max: 1, idleTimeoutMs: Number.POSITIVE_INFINITY, maxLifetimeMs: Number.POSITIVE_INFINITY, onClose },
+  });
+}
+
+/** @param sql has not connected yet; it is returned where the light client cannot connect. */
+function lightClient(sql: Sql, poolOptions: PoolOptions): Statements {
   const { options } = sql as unknown as { readonly options: ParsedOptions };
   const { host, port, path, ssl, target_session_attrs, user, pass, database, connection, parsers, serializers } =
     options;
   if (ssl || path || host.length !== 1 || target_session_attrs || typeof pass !== "string")
     return sql as unknown as Statements;
-  const settingsOfSession = Object.entries(connection).flatMap(([name, value]) => (value ? [[name, `${value}`]] : []));
+  const settings = Object.entries(connection).flatMap(([name, value]) => (value ? [[name, `${value}`]] : []));
   return statementPool(
     {
       ...{ host: host[0]!, port: port[0]!, user, password: pass, database, parsers, serializers },
-      settings: Object.fromEntries(settingsOfSession),
+      settings: Object.fromEntries(settings),
       connectTimeoutMs: CONNECT_TIMEOUT_S * 1_000,
     },
-    {
-      max: settings.max,
-      idleTimeoutMs: IDLE_TIMEOUT_S * 1_000,
-      maxLifetimeMs: settings.maxLifetimeS === undefined ? Number.POSITIVE_INFINITY : settings.maxLifetimeS * 1_000,
-    },
+    poolOptions,
   );
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
 import { eventually } from "../../../tests/harness/eventually.ts";
 import { freePort, freshDatabase } from "../../../tests/harness/servers.ts";
-import { connectPool, connectStatements, type Sql, type Statements } from "../connect.ts";
+import { connectPool, connectSession, connectStatements, type Sql, type Statements } from "../connect.ts";
 
 const settings = { max: 2, name: "client-test", statementTimeoutMs: 10_000 };
 let url: string;
@@ -52,6 +52,10 @@ describe("a statement", () => {
     const insert = await light`insert into counted select generate_series(1, ${5}::int)`;
     expect([insert.count, insert.length]).toEqual([5, 0]);
     expect((await light`select * from counted`).count).toBe(5);
+    expect(await light`select n, n + 1 as next from counted where n < 3 order by n`).toMatchObject([
+      { n: 1 },
+      { n: 2 },
+    ]);
     expect((await light.unsafe("delete from counted where n < 3; select n from counted")).length).toBe(3);
   });
 
@@ -149,11 +153,26 @@ describe("a connection", () => {
     expect((await late).code).toBe("CONNECTION_DESTROYED");
   });
 
+  test("of a session is never replaced: what it held is gone, and statements fail", async () => {
+    let closed = 0;
+    const session = connectSession(url, "client-test-session", () => closed++);
+    const [{ pid }] = await session`select pg_backend_pid() as pid, pg_advisory_lock(7)`;
+    const both = await Promise.all([session`select pg_backend_pid() as pid`, session`select pg_backend_pid() as pid`]);
+    expect(both.flat()).toEqual([{ pid }, { pid }]);
+    await light`select pg_terminate_backend(${pid})`;
+    await eventually(() => closed === 1, { timeoutMs: 5_000, what: "the session to close" });
+    for (let i = 0; i < 2; i++)
+      expect(await failure(session`select pg_backend_pid()`)).toMatchObject({ code: "CONNECTION_CLOSED" });
+    await session.end({ timeout: 1 });
+    expect(closed).toBe(1);
+  });
+
   test("that fails reports why: no server, a wrong password, an unknown database", async () => {
     const codeAt = async (parts: Partial<Pick<URL, "port" | "password" | "pathname">>) => {
       const changed = Object.assign(new URL(url), parts);
       const pool = connectStatements(changed.href, settings);
-      const { code, severity } = await failure(pool`select 1`);
+      const { code, severity, message } = await failure(pool`select 1`);
+      if (code === "ECONNREFUSED") expect(message).toBe(`connect ECONNREFUSED 127.0.0.1:${changed.port}`);
       await pool.end({ timeout: 0 });
       return [code, severity];
     };

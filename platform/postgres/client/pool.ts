@@ -15,7 +15,10 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number;
   /** A session that is older is closed when it is idle. */
   readonly maxLifetimeMs: number;
-  /** Called when a session has closed. */
+  /**
+   * Called when a session has closed. With it, the pool never opens another one: what the session had, such as locks,
+   * is gone, and later statements fail.
+   */
   readonly onClose?: () => void;
 }
 
@@ -41,6 +44,8 @@ export class SessionPool {
   private failedAtMs = Number.NEGATIVE_INFINITY;
   private sweepTimer: Timer | undefined;
   private ending: PromiseWithResolvers<void> | undefined;
+  /** The pool must not open another session. */
+  private isLost = false;
 
   constructor(
     private readonly session: SessionOptions,
@@ -77,6 +82,7 @@ export class SessionPool {
   }
 
   private async open(statement: Statement): Promise<Rows> {
+    if (this.isLost) throw this.connectionError("CONNECTION_CLOSED");
     if (this.failures > 0) await this.delay();
     const session = new Session(this.session, () => this.onClosed(session));
     this.sessions.add(session);
@@ -125,7 +131,10 @@ export class SessionPool {
     }
     this.sessions.delete(session);
     this.idle = this.idle.filter((other) => other !== session);
-    this.options.onClose?.();
+    if (this.options.onClose) {
+      this.isLost = true;
+      this.options.onClose();
+    }
     if (this.sessions.size === 0) {
       clearInterval(this.sweepTimer);
       this.sweepTimer = undefined;

@@ -154,7 +154,14 @@ export class Session {
         close: () => this.fail(this.connectionError("CONNECTION_CLOSED")),
         error: (_, error) => this.fail(error),
       },
-    }).catch((error) => this.fail(error));
+    }).catch((error) => this.fail(this.connectFailure(error)));
+  }
+
+  /** Bun's error does not say what it could not connect to. */
+  private connectFailure(cause: unknown): Error {
+    const { host, port } = this.options;
+    const code = (cause as { readonly code?: string }).code ?? "CONNECTION_FAILED";
+    return Object.assign(new Error(`connect ${code} ${host}:${port}`, { cause }), { code });
   }
 
   private onConnected(socket: Socket): void {

@@ -1,7 +1,6 @@
 /** I27: a key and its request get one write and one response, however often and at whichever gateway they are sent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createLogger } from "../observability/logger.ts";
-import type { Statements } from "../platform/postgres/connect.ts";
 import { OpenApiChecker } from "../tests/harness/api-descriptions.ts";
 import { type JsonResponse, requestWith } from "../tests/harness/client.ts";
 import { eventually } from "../tests/harness/eventually.ts";
@@ -257,7 +256,7 @@ test("keys are deleted when they expire, and not before", async () => {
     update lockstep.idempotency_keys set at = now() - interval '25 hours'
     where doc ->> 'sku' = ${String(body[old]!.sku)}`;
   using keyExpiry = new KeyExpiry(
-    { query: async (work) => await work(gateway.sql as unknown as Statements) },
+    { query: async (work) => await work(gateway.sql) },
     24,
     createLogger("gateway", "1", "silent"),
   );

@@ -14,7 +14,7 @@
 import type { EntityDeclaration } from "../contracts/entity/declaration.ts";
 import { quotedTable, type Table } from "../contracts/entity/table.ts";
 import type { PoolUse } from "../observability/gauges.ts";
-import { connectPool, connectStatements, type Sql, type Statements } from "../platform/postgres/connect.ts";
+import { connectPool, type Sql } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
 import { DatabaseUnavailableError, isConnectionError, isReadOnly } from "../platform/postgres/errors.ts";
 import type { Check } from "../platform/service.ts";
@@ -107,8 +107,7 @@ export class Source {
   ) {
     const limit = statementTimeoutMs + GRACE_MS;
     this.database = new Database(
-      () =>
-        connectStatements(url, { max: connections, name: "lockstep-gateway", statementTimeoutMs, session: SESSION }),
+      () => connectPool(url, { max: connections, name: "lockstep-gateway", statementTimeoutMs, session: SESSION }),
       {
         deadlineMs: limit,
         silenceMs: limit,
@@ -131,7 +130,7 @@ export class Source {
   }
 
   /** Runs one statement. @throws {DatabaseUnavailableError} and the errors of the database. */
-  async query<T>(work: (sql: Statements) => PromiseLike<T>): Promise<T> {
+  async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     if (!this.isSchemaReady) throw new DatabaseUnavailableError("the schema is not up to date yet", false);
     if (this.isSilent) throw new DatabaseUnavailableError("the database does not answer", false);
     try {

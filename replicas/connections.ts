@@ -1,6 +1,6 @@
 /** A replica's connections, a pool per use: many reads must not delay applies or the lease on the cache's epoch. */
 import type { Logger } from "../observability/logger.ts";
-import { connectStatements } from "../platform/postgres/connect.ts";
+import { connectPool } from "../platform/postgres/connect.ts";
 import { Database } from "../platform/postgres/database.ts";
 import { connectRedis, type RedisLink } from "../platform/redis/redis.ts";
 
@@ -46,7 +46,7 @@ export function connectDatabases(
   const { name, connections, statementTimeoutMs, appliers } = settings;
   const silenceMs = statementTimeoutMs + GRACE_MS;
   const open = (use: string, max: number, limits: { deadlineMs: number; maxPending: number }) =>
-    new Database(() => connectStatements(url, { max, name: `lockstep-${name}-${use}`, statementTimeoutMs }), {
+    new Database(() => connectPool(url, { max, name: `lockstep-${name}-${use}`, statementTimeoutMs }), {
       silenceMs,
       ...limits,
     });
@@ -77,7 +77,7 @@ function openSingleRows(url: string, replica: string, statementTimeoutMs: number
     session: { lock_timeout: String(Math.min(statementTimeoutMs / 2, SINGLE_ROW_LOCK_TIMEOUT_MS)) },
   };
   const limits = { silenceMs, deadlineMs: silenceMs, maxPending: MAX_QUEUED };
-  return new Database(() => connectStatements(url, options), limits);
+  return new Database(() => connectPool(url, options), limits);
 }
 
 /** Two connections to Redis, because readers and appliers have different timeouts. */

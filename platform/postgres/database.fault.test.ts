@@ -5,7 +5,7 @@ import type { Server } from "../../stack/servers/server.ts";
 import { stopAtExit } from "../../tests/harness/clean-up-at-exit.ts";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freePort, temporaryFolder } from "../../tests/harness/servers.ts";
-import { connectStatements } from "./connect.ts";
+import { connectPool } from "./connect.ts";
 import { Database } from "./database.ts";
 import { DatabaseUnavailableError, isUnavailable } from "./errors.ts";
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await launch();
   const connect = () => {
     pools++;
-    return connectStatements(server.url, { max: 2, name: "test", statementTimeoutMs: 700 });
+    return connectPool(server.url, { max: 2, name: "test", statementTimeoutMs: 700 });
   };
   database = new Database(connect, { deadlineMs: DEADLINE_MS, silenceMs: 1_500, maxPending: 5 });
 }, 120_000);

@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { eventually } from "../../tests/harness/eventually.ts";
 import { freshDatabase } from "../../tests/harness/servers.ts";
-import { connectStatements } from "./connect.ts";
+import { connectPool } from "./connect.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
 import { DatabaseUnavailableError, isUnavailable } from "./errors.ts";
 
@@ -20,7 +20,7 @@ function open(limits: Partial<DatabaseLimits> = {}, to = url): Database {
   pools = 0;
   const connect = () => {
     pools++;
-    return connectStatements(to, { max: CONNECTIONS, name: "test", statementTimeoutMs: 60_000 });
+    return connectPool(to, { max: CONNECTIONS, name: "test", statementTimeoutMs: 60_000 });
   };
   const database = new Database(connect, { deadlineMs: 10_000, silenceMs: 10_000, maxPending: 100, ...limits });
   opened.push(database);

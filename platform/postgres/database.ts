@@ -7,7 +7,6 @@
  */
 import type { PoolUse } from "../../observability/gauges.ts";
 import { SharedDeadline } from "../async/shared-deadline.ts";
-import type { Statements } from "./client/index.ts";
 import type { Sql } from "./connect.ts";
 import { DatabaseUnavailableError, isBrokenConnection, isReadOnly } from "./errors.ts";
 
@@ -29,7 +28,7 @@ const READ_ONLY_RENEWAL_MS = 1_000;
 
 /** A pool behind {@link DatabaseLimits}. */
 export class Database {
-  private sql: Statements;
+  private sql: Sql;
   private running = 0;
   /** Queries that wait for a connection. */
   private queue: PromiseWithResolvers<void>[] = [];
@@ -40,10 +39,10 @@ export class Database {
 
   /** @param connect opens a pool; called again when the connections are replaced. */
   constructor(
-    private readonly connect: () => Statements | Sql,
+    private readonly connect: () => Sql,
     private readonly limits: DatabaseLimits,
   ) {
-    this.sql = connect() as Statements;
+    this.sql = connect();
     this.deadline = new SharedDeadline(limits.deadlineMs);
     this.queueDeadline = new SharedDeadline(limits.deadlineMs / 2);
   }
@@ -54,7 +53,7 @@ export class Database {
    * @throws {DatabaseUnavailableError} when a limit is exceeded; otherwise whatever the database or the connection
    * throws.
    */
-  async query<T>(work: (sql: Statements) => PromiseLike<T>): Promise<T> {
+  async query<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     const { maxPending } = this.limits;
     if (this.running + this.queue.length >= maxPending)
       throw new DatabaseUnavailableError(`${maxPending} statements are already pending for the database`, false);
@@ -64,7 +63,7 @@ export class Database {
   }
 
   /** Runs a statement for which there is a connection. */
-  private run<T>(work: (sql: Statements) => PromiseLike<T>): Promise<T> {
+  private run<T>(work: (sql: Sql) => PromiseLike<T>): Promise<T> {
     const { sql } = this;
     const { deadlineMs } = this.limits;
     return new Promise((resolve, reject) => {
@@ -122,7 +121,7 @@ export class Database {
   /** @param graceMs how long running statements may still take. */
   private replace(graceMs: number): void {
     const old = this.sql;
-    this.sql = this.connect() as Statements;
+    this.sql = this.connect();
     // The new connections get the full `silenceMs`.
     this.lastResponseMs = performance.now();
     void old.end({ timeout: graceMs / 1_000 });

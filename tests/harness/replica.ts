@@ -5,7 +5,7 @@ import type { Document } from "../../contracts/entity/document.ts";
 import type { EventMessage } from "../../contracts/event.ts";
 import { encodeRouted, routedHeaders } from "../../contracts/routed-event.ts";
 import { createLogger } from "../../observability/logger.ts";
-import { connectStatements } from "../../platform/postgres/connect.ts";
+import { connectPool } from "../../platform/postgres/connect.ts";
 import { Database } from "../../platform/postgres/database.ts";
 import { migrate } from "../../platform/postgres/migrate.ts";
 import { type Change, prepareTable } from "../../replicas/apply/apply.ts";
@@ -61,7 +61,7 @@ export async function replicaDatabase(name: string, statementTimeoutMs = 10_000)
 
 /** Opens the pool of one process: at most 3 connections. */
 export const openDatabase = (url: string, statementTimeoutMs = 10_000): Database =>
-  new Database(() => connectStatements(url, { max: 3, name: "test", statementTimeoutMs }), {
+  new Database(() => connectPool(url, { max: 3, name: "test", statementTimeoutMs }), {
     deadlineMs: statementTimeoutMs + 2_000,
     silenceMs: statementTimeoutMs + 2_000,
     maxPending: 1_000,

@@ -8,7 +8,7 @@ const RATE_WINDOW_MS = 250;
 /** How long the first unread row may wait for others while the relay is asleep, which knows when a row comes. */
 const GATHER_MS = 8;
 /** Time between two reads while the relay is awake. */
-const AWAKE_READ_MS = 8;
+const AWAKE_READ_MS = 12;
 /**
  * Rows per second from which the relay is awake. Writers are then so fast that each batch has several rows without a
  * NOTIFY. Each NOTIFY would hold a database-wide lock until its commit is on disk.
@@ -22,11 +22,16 @@ export class ReadPace {
   /** Rows of all reads. Each counts less as time passes: 1/e after {@link RATE_WINDOW_MS}. */
   private rows = 0;
   private readAt = Number.NEGATIVE_INFINITY;
+  /** Whether the next read waits for rows, and whether the last one did. */
+  private waits = false;
+  private waited = false;
 
   /** A read has returned this number of rows. */
   hasRead(rows: number, nowMs: number): void {
     this.rows = this.rows * Math.exp((this.readAt - nowMs) / RATE_WINDOW_MS) + rows;
     this.readAt = nowMs;
+    this.waited = this.waits;
+    this.waits = false;
   }
 
   /** True when a sleeping relay should wake up. */
@@ -41,13 +46,16 @@ export class ReadPace {
 
   /**
    * Returns how long a sleeping relay, which has been notified, waits for the next row: 0 when that row is not expected
-   * in time.
+   * in time. Of two successive reads at most one waits, so that most rows of a steady flow go at once.
    *
    * @param firstMs when the first unread row came.
    */
   gatherMs(firstMs: number, nowMs: number): number {
     const deadline = firstMs + GATHER_MS;
-    return nowMs + 1_000 / this.rowsPerSecond < deadline ? deadline - nowMs : 0;
+    const isExpected = nowMs + 1_000 / this.rowsPerSecond < deadline;
+    if (!isExpected || this.waited) return 0;
+    this.waits = true;
+    return deadline - nowMs;
   }
 
   /** Returns how long a relay that is awake waits until it reads again. */

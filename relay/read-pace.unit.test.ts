@@ -37,6 +37,16 @@ test("at 200 rows per second a row waits for the next one, and not for the one a
   expect([pace.isFast, pace.isSlow]).toEqual([false, true]);
 });
 
+test("of two successive reads at most one waits", () => {
+  const { pace, now } = paceAt(200, 10);
+  const waited: boolean[] = [];
+  for (let i = 0, at = now; i < 6; i++, at += 10) {
+    waited.push(pace.gatherMs(at, at) > 0);
+    pace.hasRead(2, at + 5);
+  }
+  expect(waited).toEqual([true, false, true, false, true, false]);
+});
+
 test("a relay with many rows is awake, and reads at an interval", () => {
   const { pace, now } = paceAt(1_000, 10);
   expect([pace.isFast, pace.isSlow]).toEqual([true, false]);

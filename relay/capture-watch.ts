@@ -8,10 +8,10 @@ import catalogStateText from "./catalog-state.sql" with { type: "text" };
 
 /** Age of the last answer from which capture counts as not checked, in milliseconds. */
 const MAX_AGE_MS = 30_000;
-/** Age of the last full check from which it is repeated although the catalog is the same. */
+/** Age of the last full check, in milliseconds, from which it is repeated although the catalogs have not changed. */
 const MAX_FULL_CHECK_AGE_MS = 60_000;
 
-/** A full check that had an answer. */
+/** A full check that succeeded. */
 interface FullCheck {
   /** What it found; undefined when capture is whole. */
   readonly found: string | undefined;
@@ -54,7 +54,7 @@ export class CaptureWatch {
     this.report(found);
   }
 
-  /** A full check reads the catalogs for some 20 ms. So it is made when they have changed, and once per minute. */
+  /** A full check takes the database about 20 ms. So it runs when the catalogs have changed, and once per minute. */
   private async findProblems(sql: Sql): Promise<string | undefined> {
     const rows = await sql.unsafe<{ state: string }[]>(catalogStateText, [], { prepare: true });
     const catalogState = rows[0]?.state ?? "";

@@ -24,7 +24,10 @@ export interface PublishTarget {
   readonly partitions: readonly TopicPartition[];
 }
 
-/** One batch. The relay makes a new one for each publish call. Most have few rows, so it holds nothing for the others. */
+/**
+ * One batch. The relay makes a new one for each publish call. Most batches have few rows, so it holds entries only for
+ * the partitions that it has rows of.
+ */
 export class PublishBatch {
   private readonly byPartition = new Map<TopicPartition, PartitionRecords>();
   private readonly spans = new Map<PublishTarget, BatchSpans>();

@@ -1,11 +1,11 @@
 /**
- * When the relay reads the outbox next. Every batch, however small, costs each hop behind the relay as much as some ten
- * rows. So the relay waits for further rows, but only while they come often enough for that.
+ * When the relay reads the outbox next. A batch costs each hop behind the relay as much as about ten rows, even
+ * when it is small. So the relay waits for more rows, but only while they come often.
  */
 
 /** The rate of rows is the mean of about this time. */
 const RATE_WINDOW_MS = 250;
-/** How long the first unread row may wait for others while the relay is asleep, which knows when a row comes. */
+/** How long the first unread row may wait for others while the relay is asleep. A NOTIFY announces each row then. */
 const GATHER_MS = 8;
 /** Time between two reads while the relay is awake. */
 const AWAKE_READ_MS = 12;

@@ -55,8 +55,8 @@ export class EntityConsumer {
   private readonly hook: AppliedHook | undefined;
   /**
    * Lets batches of several partitions share a statement: at 1,000 events/s, one for each costs more than its events.
-   * Batches of one fetch arrive in one turn. The next statement starts after the commit of the last one: its fence and
-   * the store of the last one go to Redis in one write, in this order.
+   * Batches of one fetch arrive in one turn. The next statement starts after the commit of the last one, and does not
+   * wait for its store: on the same connection, the last store reaches Redis before the next fence.
    */
   private readonly batcher = new Batcher<readonly ReceivedEvent[], AppliedEvents>(
     (submissions) => this.applySubmissions(submissions),
@@ -131,8 +131,10 @@ export class EntityConsumer {
   }
 
   /**
-   * @param changes the newest event of each entity. @param byId all events.
-   * @returns the rejected changes after the commit. `finished` resolves when the cache and the receipts have the others.
+   * @param changes the newest event of each entity.
+   * @param byId all events.
+   * @returns the rejected changes, after the commit. `finished` resolves when the cache and the receipts have the
+   * others.
    */
   private async applyRows(
     changes: readonly ReceivedEvent[],

@@ -21,9 +21,9 @@ import type { Database } from "../../platform/postgres/database.ts";
 export const LEASE_MS = 500;
 /** Time between two renewals of the lease while there are reads. */
 const RENEW_MS = 150;
-/** The same while there are none. A renewal of an idle process costs 1 ms of CPU, most of it to wake up. */
+/** The same while there are none. A renewal costs an idle process 1 ms of CPU, most of it for waking up. */
 const IDLE_RENEW_MS = 1_000;
-/** The same while the cache is off: so soon after its time it is switched on. */
+/** The same while the cache is off. It is switched on at a renewal, so at most this long after {@link OFF_MS}. */
 const OFF_RENEW_MS = 500;
 /** How long a read without a lease waits for a renewal. */
 const READ_RENEW_MS = 100;
@@ -90,7 +90,8 @@ export class CacheEpoch {
   }
 
   /**
-   * The lease for a read. The first read after a while waits for a renewal, {@link READ_RENEW_MS} at most. Never throws.
+   * The lease for a read. The first read after a pause waits for a renewal, {@link READ_RENEW_MS} at most. Never
+   * throws.
    *
    * @returns undefined when the lease has expired and PostgreSQL is too slow to renew it.
    */
@@ -100,7 +101,7 @@ export class CacheEpoch {
     if (!wasUsed && this.onRenewed) this.scheduleRenewal();
     const leased = this.lease();
     if (leased) return leased;
-    // While renewals are frequent, PostgreSQL is slow: the read goes there itself.
+    // While renewals are frequent, a missing lease means that PostgreSQL is slow. So the read goes there at once.
     if (!wasUsed)
       this.renewing ??= settlesWithin(this.refresh(), READ_RENEW_MS)
         .catch(() => {})

@@ -202,8 +202,8 @@ export interface ConsumeOptions {
   /**
    * Processes the next records of a partition. Calls for one partition never overlap. The partitions of one response of
    * a broker are delivered one directly after the other, in the same turn of the event loop, so that their handlers can
-   * share requests. When it resolves, the records count as processed. When it rejects, the same batch is delivered again after a delay that grows to 4 seconds. After
-   * a rebalance or a restart, records may be delivered again.
+   * share requests. When it resolves, the records count as processed. When it rejects, the same batch is delivered
+   * again after a delay that grows to 4 seconds. After a rebalance or a restart, records may be delivered again.
    */
   readonly onBatch: (batch: Batch) => Promise<void>;
   /** Called when this member owns new partitions, before their first batch. */

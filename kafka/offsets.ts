@@ -60,7 +60,7 @@ export class OffsetRanges {
         return;
       }
     } catch {
-      // A topic without a leader must not delay the others: each call goes on for itself.
+      // A topic without a leader must not delay the others: each call retries by itself.
     }
     for (const { partitions, ranges } of calls) ranges.resolve(offsetRanges(this.cluster, partitions, this.signal));
   }

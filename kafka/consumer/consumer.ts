@@ -1,7 +1,7 @@
 /**
- * A member of a consumer group that processes its partitions. It uses kafkajs' codecs and connections, but not kafkajs'
- * consumer. That one waits for its slowest partition before it fetches again. After a rebalance its old and new
- * handlers overlap, and it skips deleted records silently (docs/decisions/001-log-writer.md).
+ * A member of a consumer group that processes its partitions. It uses kafkajs' codecs, but not kafkajs' consumer. That
+ * one waits for its slowest partition before it fetches again. After a rebalance its old and new handlers overlap, and
+ * it skips deleted records silently (docs/decisions/001-log-writer.md).
  */
 import type { Logger } from "../../observability/logger.ts";
 import { Outage } from "../../observability/outage.ts";
@@ -32,7 +32,7 @@ const REVOKE_TIMEOUT_MS = 0.8 * REBALANCE_TIMEOUT_MS;
 const COMMIT_INTERVAL_MS = 1_000;
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000;
 const MAX_BYTES_PER_PARTITION = 1_048_576;
-/** Longest wait of a fetch without new records. Readers of `fetchAgeMs` take a second for normal. */
+/** Longest wait of a fetch without new records. A `fetchAgeMs` of up to a second is normal. */
 const FETCH_WAIT_MS = 500;
 const CONCURRENCY = 12;
 /** Delays before a rejected batch is delivered again. `retry` adds up to a quarter: the longest is below 4 seconds. */

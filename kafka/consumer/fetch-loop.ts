@@ -16,7 +16,7 @@ import type { FetchPartition } from "../wire/fetch-request.ts";
 import { type FetchedPartition, fetchFrom } from "./fetch.ts";
 import type { PartitionQueue } from "./partition-queue.ts";
 
-/** Connections are made when they are needed. Usually that is one, and a second one for a moment. */
+/** Limit of connections per broker. They open on demand: usually one, and briefly a second one. */
 const CONNECTIONS_PER_BROKER = 4;
 /**
  * Wait of a poll beside another one, in milliseconds. Its partitions usually have records, and join the others when it
@@ -26,7 +26,7 @@ const SECOND_POLL_WAIT_MS = 20;
 const MAX_BYTES = 4_194_304;
 const REPOSITION_ROUNDS = 3;
 const REPOSITION_DELAY_MS = 1_000;
-/** A broker that was silent for so long may have restarted with another disk. Polls wait for much less. */
+/** After this silence, in milliseconds, a broker may have restarted with another disk. Polls wait much less. */
 const SILENCE_MS = 5_000;
 
 /** What the loop reports. */
@@ -106,7 +106,7 @@ export class FetchLoop {
     if (this.signal.aborted) return;
     for (const queue of queues) queue.isLingering = false;
     const fetchable = queues.filter(({ canFetch }) => canFetch);
-    // Their poll stays the one that counts: nothing has to follow this one.
+    // Each queue keeps its earlier poll, so no poll has to follow this one.
     for (const [leader, group] of Map.groupBy(fetchable, (queue) => this.cluster.knownLeader(queue.topicPartition)))
       if (leader) this.startPoll(this.brokerAt(leader), group, 0);
   }

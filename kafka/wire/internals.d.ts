@@ -1,5 +1,6 @@
 /**
- * Types for the internal modules of kafkajs 2.2.4 that this room uses: authentication and the codecs of requests. package.json pins the version; an upgrade must pass the conformance suite.
+ * Types for the internal modules of kafkajs 2.2.4 that this room uses: authentication and the codecs of requests.
+ * package.json pins the version; an upgrade must pass the conformance suite.
  */
 declare module "kafkajs/src/broker/saslAuthenticator/index.js" {
   import type { SASLOptions } from "kafkajs";

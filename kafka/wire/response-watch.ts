@@ -10,8 +10,8 @@ export interface Watched {
 }
 
 /**
- * Checks connections while they wait for responses. The timer stops when none does. It counts on nobody reading the
- * clock: after this process was suspended, brokers must not count as silent.
+ * Checks connections while they wait for responses. The timer stops when none does. Connections count checks instead of
+ * reading the clock: after this process was suspended, a broker must not count as silent.
  */
 export class ResponseWatch {
   private readonly watched = new Set<Watched>();

@@ -11,7 +11,7 @@ const API_VERSIONS_VERSION = 2;
 /** A session with a limited lifetime is replaced this long before its end, or after half of it if that is later. */
 const RENEW_BEFORE_MS = 10_000;
 
-/** A socket that accepts all requests. */
+/** An authenticated socket, which accepts all requests. */
 export interface Session {
   readonly socket: BrokerSocket;
   /** Versions of each request that the broker supports, by API key. */

@@ -12,7 +12,7 @@ import { CHECK_INTERVAL_MS, type ResponseWatch, type Watched } from "./response-
 /** API keys of the requests that may wait for other members of the group. */
 const JOIN_GROUP = 11;
 const SYNC_GROUP = 14;
-/** A broker that leaves so many requests unanswered does not respond at all. */
+/** Limit of pending responses. A broker with more of them does not respond at all. */
 const MAX_PENDING = 1_000;
 const KEEP_ALIVE_MS = 10_000;
 /** Length, API key, API version, correlation id, and the length of the client id. */

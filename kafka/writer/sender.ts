@@ -19,7 +19,7 @@ const MAX_GATHER_MS = 5;
 const MAX_REQUEST_BYTES = 4_000_000;
 /** How long a broker waits for its replicas. Shorter than the response timeout, so that its response comes first. */
 const ACK_TIMEOUT_MS = 4_000;
-/** The leaders of requests that have been in flight for so long are checked as often, in milliseconds. */
+/** Time between two checks of leaders, in milliseconds. A request is checked when an earlier check has seen it. */
 const LEADER_CHECK_MS = 1_000;
 
 interface PendingBatch {
@@ -118,7 +118,7 @@ class BrokerSender {
     for (const connection of this.connections) connection.close();
   }
 
-  /** Looks up the leaders of the requests that were in flight at the check before, too. */
+  /** Looks up the leaders of the requests that were already in flight at the last check. */
   checkLeaders(): void {
     const old = [...this.inFlight].filter((request) => request.isOld);
     for (const request of this.inFlight) request.isOld = true;

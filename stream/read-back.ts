@@ -12,7 +12,10 @@ const MAX_KEYS = 100_000;
 export interface StoredOutputs {
   /** Hashes of `outputIdentity`, by the offset of the input record. */
   readonly byOffset: ReadonlyMap<number, number>;
-  /** Newest stored version of each entity, by key; none of dead letters. With more than {@link MAX_KEYS} entities, some are missing. */
+  /**
+   * Newest stored version of each entity, by key; none of dead letters. With more than {@link MAX_KEYS} entities, some
+   * are missing.
+   */
   readonly newest: ReadonlyMap<string, Version>;
   /** When the oldest output that was read was written, milliseconds since 1970. Infinity: there is none. */
   readonly oldestMs: number;

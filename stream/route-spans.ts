@@ -7,7 +7,7 @@ import { isTracing, SpanKind, validTraceparent } from "../observability/trace.ts
 /** Options of all spans of one partition. */
 export type RouteSpanOptions = ConstructorParameters<typeof BatchSpans>;
 
-/** @param group of the stream. */
+/** Returns the options of a partition. @param group consumer group of the stream. */
 export const routeSpanOptions = ({ topic, partition }: TopicPartition, group: string): RouteSpanOptions => [
   `route ${topic}`,
   {

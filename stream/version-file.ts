@@ -34,7 +34,7 @@ export interface StoredPartition {
 
 /** Rows per page of {@link VersionFile.pages}. */
 const PAGE_ROWS = 1_000;
-/** Up to so many ids, one statement each costs less than a list. */
+/** Up to this number of ids, one statement per id costs less than one for a list. */
 const MAX_SINGLE_LOOKUPS = 2;
 
 /** All methods throw when SQLite cannot read or write the file, for example on a full disk. */
@@ -85,7 +85,10 @@ export class VersionFile implements Disposable {
     }
   }
 
-  /** Writes versions and progress of all these partitions in one transaction. An older version replaces no newer one. */
+  /**
+   * Writes versions and progress of all these partitions in one transaction. An older version never replaces a newer
+   * one.
+   */
   save(updates: readonly PartitionUpdate[]): void {
     this.db.transaction(() => {
       for (const { key, changes, checkpoint, flushed } of updates) {

@@ -23,9 +23,9 @@ interface Unflushed {
 
 /** Time from a change to its save, in milliseconds. After a crash, this much of the versions topic is read again. */
 const SAVE_MS = 5_000;
-/** Number of changes that are saved at once: 5 MB. With 4,000, a change costs twice as much in a bulk. */
+/** Number of changes at which they are saved immediately: 5 MB. With 4,000, a change costs twice as much in a bulk. */
 const MAX_UNSAVED = 20_000;
-/** Characters of their ids at which changes are saved at once. */
+/** Characters in the ids of changes at which they are saved immediately. */
 const MAX_UNSAVED_CHARACTERS = 2_000_000;
 
 /** What memory has of one partition. */
@@ -35,7 +35,7 @@ interface PartitionState {
   flush: number;
   /** Number of the last flush that the versions topic has. */
   flushed: number;
-  /** Changes that the file or the versions topic may lack: the topic, while their flush is after `flushed`. */
+  /** Changes that the file or the versions topic lacks. The topic lacks those whose flush is after `flushed`. */
   readonly recent: Map<EntityId, RecentVersion>;
   /** True when the file has everything. */
   isSaved: boolean;

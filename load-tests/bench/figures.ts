@@ -41,7 +41,7 @@ export function medianOf(
   return { median: (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2, min, max };
 }
 
-/** Reads the counters of a name from the text of /metrics, by the value of one label. Adds up series with equal ones. */
+/** Reads a counter from the text of /metrics, by the value of one label. Adds up series with equal values. */
 export function readCounters(text: string, name: string, label: string): Map<string, number> {
   const counters = new Map<string, number>();
   for (const line of text.split("\n")) {

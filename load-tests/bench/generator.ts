@@ -1,7 +1,7 @@
 /**
  * Sends writes. At a fixed rate it is independent of the responses (open loop): a slow response delays no later write,
- * and each latency counts from when the write was due, so a stall counts for every write that it delayed. Or a number of
- * clients send one write after the other, each when the response to the one before has arrived (closed loop). The
+ * and each latency counts from when the write was due, so a stall counts for every write that it delayed. Or a number
+ * of clients send one write after the other, each when the response to the one before has arrived (closed loop). The
  * generator runs in its own process (generator-process.ts): its CPU time is not the stack's, and the measurement does
  * not delay its timers.
  */

@@ -1,4 +1,4 @@
-/** The phases of a bench: no writes, writes at a constant rate, clients that wait for each answer, and a bulk by SQL. */
+/** The phases of a bench: no writes, writes at a constant rate, clients that wait for answers, and a bulk by SQL. */
 import { join } from "node:path";
 import { randomUUIDv7 } from "bun";
 import postgres from "postgres";
@@ -132,7 +132,11 @@ export async function ratePhase(
   return { kind: "rate", name, ...phase, ...cost, processes, ratePerSecond, ...requestsOf(result) };
 }
 
-/** Sends more writes at the rate, counts system calls, and samples the caches. @returns the processes with their calls. */
+/**
+ * Sends more writes at the rate, counts system calls, and samples the caches.
+ *
+ * @returns the processes with their calls.
+ */
 async function observe(
   system: SystemUnderTest,
   ratePerSecond: number,

@@ -1,4 +1,7 @@
-/** CPU time, context switches and memory of processes, read from /proc (Linux). A server includes all its descendant processes. */
+/**
+ * CPU time, context switches and memory of processes, read from /proc (Linux). A server includes all its descendant
+ * processes.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** A process to measure. */

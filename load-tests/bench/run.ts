@@ -51,8 +51,8 @@ interface Plan {
 }
 
 /**
- * The runs of a bench, in the order of time. New processes are measured at the rates and in the bulk, each with a stack of
- * its own. Systems that are compared take turns.
+ * The runs of a bench, in the order of time. New processes are measured at the rates and in the bulk, with a separate
+ * stack for each. Systems that are compared take turns.
  */
 export function planOf({ only, processes, against, rounds }: BenchOptions): Plan[] {
   if (against)

@@ -1,7 +1,8 @@
 /**
  * Entry of the two processes of a dual write, as tutorials show it. The front answers HTTP: it writes the row to the
  * source and then sends it to the broker. The consumer upserts each message into the copy. It makes no promise: a front
- * that ends between the two writes loses the change, and two concurrent changes of a row may be sent in the wrong order.
+ * that ends between the two writes loses the change, and two concurrent changes of a row may be sent in the wrong
+ * order.
  *
  * The parent sends the options over IPC and gets `{ url }` when the process is ready.
  */

@@ -19,8 +19,8 @@ FROM scratch
 COPY --from=build /image /
 # Mount the folder of your lockstep.config.ts here. Its files import `lockstep` only, which the executable provides.
 WORKDIR /project
-# The allocator returns memory once per second instead of ten times, the heap grows less, and the last compiler compiles less
-# (stack/README.md, Engine of the services).
+# The allocator returns memory once per second instead of ten times, the heap grows less, and the last compiler compiles
+# only the busiest functions (stack/README.md, Engine of the services).
 ENV MIMALLOC_PURGE_DELAY=1000 MIMALLOC_PURGE_HOLES_MIN_INTERVAL=1000 BUN_JSC_heapGrowthMaxIncrease=1.5 \
     BUN_JSC_thresholdForFTLOptimizeAfterWarmUp=1000000
 # Not root: the process cannot change the image.

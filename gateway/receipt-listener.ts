@@ -33,8 +33,8 @@ const LOOK_BACK_MS = 60_000;
 /** Without an answer of a broker for this time, in milliseconds, it is unknown what the replicas have. */
 const MAX_READ_AGE_MS = 500;
 /**
- * How long before the end of a wait the brokers are asked for an answer, in milliseconds. They answer at once when there
- * is a receipt, and every 2 seconds otherwise.
+ * How long before the end of a wait the brokers are asked for an answer, in milliseconds. They answer at once when
+ * there is a receipt, and every 2 seconds otherwise.
  */
 const REFRESH_MS = 250;
 /** Delay between two fetches of receipts while no write waits for them, in milliseconds. */

@@ -6,7 +6,7 @@ import { type ExpositionFormat, expositionOf, type Family } from "./exposition.t
 /** A histogram with exemplars. */
 export interface TracedHistogram {
   /**
-   * @param labels cheapest when it is the same object in each call.
+   * @param labels pass the same object in each call, which is cheapest.
    * @param traceId id of the observation's trace, if the trace is sampled. It becomes the exemplar.
    * @param count how many observations have this value. Default 1.
    */

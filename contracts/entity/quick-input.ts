@@ -1,6 +1,6 @@
 /**
- * Reads the bodies of requests without their schemas, which take 20 times as long. What is read is what the schema
- * returns. For a body that cannot be read, the schema decides. Pure.
+ * Reads the bodies of requests without their schemas, which take 20 times as long. The result is what the schema
+ * returns. The schema decides about bodies that cannot be read here. Pure.
  */
 import type { EntityDeclaration } from "./declaration.ts";
 import type { Field } from "./field.ts";

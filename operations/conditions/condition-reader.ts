@@ -55,8 +55,8 @@ export interface ConditionReaderOptions {
 }
 
 /**
- * What is read from catalogs costs a database most, and the console reads every second. It is read again after this
- * time, in milliseconds. What shows that a database is unavailable is read every time.
+ * Age at which what comes from catalogs is read again, in milliseconds. These reads cost a database most, and the
+ * console reads conditions every second. Each reading still asks whether the database responds.
  */
 const CATALOG_MS = 3_000;
 

@@ -32,7 +32,7 @@ export class SharedDeadline {
   start(onTimeout: () => void): () => void {
     const entry = { atMs: performance.now() + this.timeoutMs, onTimeout };
     this.entries.add(entry);
-    // It runs on when the entries have ended: the next ones need it soon.
+    // The timer keeps running after the last entry has ended, because the next one needs it soon.
     this.timer ??= this.startTimer(this.timeoutMs);
     return () => void this.entries.delete(entry);
   }

@@ -20,12 +20,15 @@ export interface BodyOptions {
   readonly readOnly?: readonly string[];
   /** Parses the text of the body. Default: `JSON.parse`. */
   readonly parse?: (text: string) => unknown;
-  /** Returns what the schema would return for a valid body, or undefined when the schema has to decide. Default: never. */
+  /**
+   * Returns what the schema returns for a valid body; undefined when the schema has to decide. Default: the schema
+   * always decides.
+   */
   readonly quickInput?: (value: unknown) => Record<string, unknown> | undefined;
 }
 
 const deadline = new SharedDeadline(TIMEOUT_MS);
-/** Keeps nothing between two texts. */
+/** All bodies share it: it has no state between two calls of `decode`. */
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**

@@ -1,6 +1,6 @@
--- A text that differs when anything in the database has changed that lockstep.capture_problems reads. Each row of a
--- catalog has the id of the transaction that wrote it: another set of rows has another sum of their hashes. It takes a
--- tenth of the time that lockstep.capture_problems takes.
+-- Returns a text that changes with everything that lockstep.capture_problems reads. Each row of a catalog has the id of
+-- the transaction that wrote it, so another set of rows has another sum of hashes. This statement takes a tenth of the
+-- time of lockstep.capture_problems.
 select concat_ws(' ', current_schemas(true),
   (select sum(hashint8(xmin::text::bigint)) from pg_class),
   (select sum(hashint8(xmin::text::bigint)) from pg_attribute),

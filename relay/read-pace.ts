@@ -3,7 +3,7 @@
  * when it is small. So the relay waits for more rows, but only while they come often.
  */
 
-/** The rate of rows is the mean of about this time. */
+/** The rate of rows is a mean over about this time. */
 const RATE_WINDOW_MS = 250;
 /** How long the first unread row may wait for others while the relay is asleep. A NOTIFY announces each row then. */
 const GATHER_MS = 8;
@@ -22,16 +22,16 @@ export class ReadPace {
   /** Rows of all reads. Each counts less as time passes: 1/e after {@link RATE_WINDOW_MS}. */
   private rows = 0;
   private readAt = Number.NEGATIVE_INFINITY;
-  /** Whether the next read waits for rows, and whether the last one did. */
-  private waits = false;
-  private waited = false;
+  /** Whether the next read waits for rows, and whether the last one has waited. */
+  private isWaiting = false;
+  private hasWaited = false;
 
-  /** A read has returned this number of rows. */
-  hasRead(rows: number, nowMs: number): void {
+  /** Records that a read has returned this number of rows. Call it after each read. */
+  recordRead(rows: number, nowMs: number): void {
     this.rows = this.rows * Math.exp((this.readAt - nowMs) / RATE_WINDOW_MS) + rows;
     this.readAt = nowMs;
-    this.waited = this.waits;
-    this.waits = false;
+    this.hasWaited = this.isWaiting;
+    this.isWaiting = false;
   }
 
   /** True when a sleeping relay should wake up. */
@@ -53,8 +53,8 @@ export class ReadPace {
   gatherMs(firstMs: number, nowMs: number): number {
     const deadline = firstMs + GATHER_MS;
     const isExpected = nowMs + 1_000 / this.rowsPerSecond < deadline;
-    if (!isExpected || this.waited) return 0;
-    this.waits = true;
+    if (!isExpected || this.hasWaited) return 0;
+    this.isWaiting = true;
     return deadline - nowMs;
   }
 

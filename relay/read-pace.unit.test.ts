@@ -7,7 +7,7 @@ function paceAt(rowsPerSecond: number, readMs: number) {
   let now = 10_000;
   for (let elapsed = 0; elapsed < 2_000; elapsed += readMs) {
     now += readMs;
-    pace.hasRead((rowsPerSecond * readMs) / 1_000, now);
+    pace.recordRead((rowsPerSecond * readMs) / 1_000, now);
   }
   return { pace, now };
 }
@@ -15,9 +15,9 @@ function paceAt(rowsPerSecond: number, readMs: number) {
 test("a lone row is read at once, and so are rows at low rates and the rows of one large transaction", () => {
   const pace = new ReadPace();
   expect(pace.gatherMs(0, 0)).toBe(0);
-  pace.hasRead(0, 1_000);
+  pace.recordRead(0, 1_000);
   expect(pace.gatherMs(1_000, 1_000)).toBe(0);
-  pace.hasRead(10, 1_001);
+  pace.recordRead(10, 1_001);
   expect(pace.isFast).toBe(false);
   expect(pace.gatherMs(1_002, 1_002)).toBe(0);
   for (const rate of [1, 50, 100]) {
@@ -42,7 +42,7 @@ test("of two successive reads at most one waits", () => {
   const waited: boolean[] = [];
   for (let i = 0, at = now; i < 6; i++, at += 10) {
     waited.push(pace.gatherMs(at, at) > 0);
-    pace.hasRead(2, at + 5);
+    pace.recordRead(2, at + 5);
   }
   expect(waited).toEqual([true, false, true, false, true, false]);
 });
@@ -54,6 +54,6 @@ test("a relay with many rows is awake, and reads at an interval", () => {
   expect(waitMs).toBeGreaterThan(0);
   expect(pace.awakeMs(now + waitMs / 2)).toBe(waitMs / 2);
   expect(pace.awakeMs(now + 100)).toBe(0);
-  pace.hasRead(0, now + 2_000);
+  pace.recordRead(0, now + 2_000);
   expect(pace.isSlow).toBe(true);
 });

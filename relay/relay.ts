@@ -141,7 +141,7 @@ export class Relay {
       ? outbox.read(batchRows)
       : outbox.read(batchRows, this.acknowledgementOf(published)));
     this.deleted += published.length;
-    this.pace.hasRead(rows.length, performance.now());
+    this.pace.recordRead(rows.length, performance.now());
     return rows;
   }
 

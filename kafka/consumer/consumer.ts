@@ -250,7 +250,7 @@ class GroupConsumer implements Consumer, AssignmentListener {
     }
   }
 
-  /** False without a heartbeat for a session: other members may own the partitions. */
+  /** False after a session timeout without a heartbeat: other members may own the partitions. */
   private isConfirmedMember(): boolean {
     return this.membership.heartbeatAgeMs() <= this.sessionTimeoutMs;
   }

@@ -24,7 +24,7 @@ export class WatchLoops {
 
   constructor(private readonly cluster: Cluster) {}
 
-  /** Starts to fetch for a watcher. */
+  /** Starts fetching for a watcher. */
   add(member: LoopMember): WatchLoop {
     let loop = this.loops.values().find((each) => !each.has(member.topic));
     if (!loop) {
@@ -66,13 +66,13 @@ export class WatchLoop {
     return this.members.has(topic);
   }
 
-  /** Starts to fetch for a watcher of a topic without a member. */
+  /** Starts fetching for a watcher. No other member may read its topic. */
   add(member: LoopMember): void {
     this.members.set(member.topic, member);
     this.wake();
   }
 
-  /** Stops to fetch for a member. The last one ends the loop. Does nothing when it was removed before. */
+  /** Stops fetching for a member. The last one ends the loop. Does nothing when it was removed before. */
   remove(member: LoopMember): void {
     if (this.members.get(member.topic) !== member) return;
     this.members.delete(member.topic);

@@ -8,7 +8,7 @@ const OBSERVER_KINDS: ReadonlySet<string> = new Set(["console", "prometheus", "g
 /** True for a process whose cost counts. The load generator is no process of the system, so it never counts. */
 export const isCounted = ({ kind }: Pick<ProcessCost, "kind">): boolean => !OBSERVER_KINDS.has(kind);
 
-/** Cost of one write, or of one second of an idle system. Undefined what was not measured. */
+/** Cost of one write, or of one second of an idle system. A figure that was not measured is undefined. */
 export interface UnitCost {
   /** CPU time in milliseconds. */
   readonly userMs: number;
@@ -16,7 +16,7 @@ export interface UnitCost {
   readonly cpuMs: number;
   /** Voluntary context switches. */
   readonly switches: number;
-  /** Never per second. */
+  /** Undefined for an idle system. */
   readonly systemCalls: number | undefined;
   readonly requests: number | undefined;
 }
@@ -77,7 +77,7 @@ export const servicesOf = ({ processes }: PhaseCost, { copies }: Pick<SystemRun,
     ({ kind, name }) => SERVICE_KINDS.has(kind) && (kind !== "replica" || copies.includes(instanceOf(name))),
   );
 
-/** Processes that run beside the measured way of a write. */
+/** Names of the processes that no measured write passes through. */
 export const othersOf = (
   { processes }: PhaseCost,
   { copies }: Pick<SystemRun, "copies">,

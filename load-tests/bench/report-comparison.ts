@@ -43,7 +43,7 @@ const rowsOfRate = (rate: number): Row[] => [
 const failedOf = (phase: AnyPhase): number =>
   phase.kind === "rate" || phase.kind === "clients" ? phase.sent - phase.acknowledged : 0;
 
-/** A column for each system. */
+/** Returns the table, with a column for each system. */
 export function comparison(runs: readonly SystemRun[]): string {
   const systems = [...new Set(runs.map(({ system }) => system))];
   const phasesOf = (system: SystemName) => runs.filter((run) => run.system === system).flatMap((run) => run.phases);

@@ -3,7 +3,7 @@ import { totalCost, unitCost } from "./cost.ts";
 import { table } from "./report-table.ts";
 import type { GrowthPoint } from "./result.ts";
 
-/** A column for each number of products. */
+/** Returns the table, with a column for each number of products. */
 export function growth(points: readonly GrowthPoint[]): string {
   const row = (name: string, pick: (point: GrowthPoint) => number, digits = 0) => [
     name,

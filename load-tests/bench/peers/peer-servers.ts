@@ -59,19 +59,28 @@ export class PeerServers {
     return this.servers.map(({ name, kind, pid }) => ({ name, kind, pid }));
   }
 
-  /** The source: the table of the entity without its capture triggers. @throws {UserError} when it does not start. */
+  /**
+   * Starts the source, with the table of the entity and without its capture triggers.
+   *
+   * @throws {UserError} when it does not start.
+   */
   async startSource({ table }: EntityDeclaration): Promise<NamedDatabase> {
     const source = await this.startDatabase("source", this.schemas.source);
     for (const trigger of CAPTURE_TRIGGERS) await source.sql.unsafe(`drop trigger ${trigger} on ${quotedTable(table)}`);
     return source;
   }
 
-  /** A copy with the table of {@link COPIED_REPLICA}. @throws {UserError} when it does not start. */
+  /** Starts a copy with the table of {@link COPIED_REPLICA}. @throws {UserError} when it does not start. */
   startCopy(name: string): Promise<NamedDatabase> {
     return this.startDatabase(name, this.schemas.replica(COPIED_REPLICA));
   }
 
-  /** A broker with the stack's settings. @returns its address. @throws {UserError} when it does not start. */
+  /**
+   * Starts a broker with the stack's settings.
+   *
+   * @returns its address.
+   * @throws {UserError} when it does not start.
+   */
   async startBroker(): Promise<string> {
     const [port, controllerPort] = [await freePort(), await freePort()];
     const node = { nodeId: 1, port, controllerPort };

@@ -52,6 +52,12 @@ export const MAX_QUEUED = 500;
 /** Writes in one statement. */
 const MAX_ITEMS = 100;
 
+/**
+ * While many writes come, one waits up to 4 ms for others: a statement of three writes costs the source half as much per
+ * write as a statement of one (docs/decisions/003).
+ */
+const GATHER = { minPerSecond: 250, maxMs: 4 };
+
 /** One statement of a kind runs at a time: two would have half as many writes each and cost more. */
 const OPTIONS: BatcherOptions<PreparedWrite> = {
   concurrency: 1,
@@ -62,6 +68,7 @@ const OPTIONS: BatcherOptions<PreparedWrite> = {
   keyOf: ({ id }) => id,
   isIsolatable: mayBeCausedByOneRow,
   shouldRunAlone: isContention,
+  gather: GATHER,
   maxQueued: MAX_QUEUED,
   timeoutMs: 5_000,
   overloadError: (message) => new DatabaseUnavailableError(message, false),

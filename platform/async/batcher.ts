@@ -38,6 +38,10 @@ export interface BatcherOptions<Item> {
   readonly shouldRunAlone?: (error: unknown) => boolean;
   /** True: an idle batcher starts the items of one turn of the event loop together. Default: each item at once. */
   readonly gathersTurn?: boolean;
+  /**
+   * While items come at this rate or faster, the oldest one waits for others before its batch starts. Default: never.
+   */
+  readonly gather?: { readonly minPerSecond: number; readonly maxMs: number };
   /** Queued items; more are rejected. Default: no limit. */
   readonly maxQueued?: number;
   /** Longest time in the queue, in milliseconds. Default: no limit. */
@@ -60,6 +64,9 @@ const MAX_REJECTED_PER_BATCH = 0.5;
 /** Several batches run at the same time while batches are limited to fewer items than this. */
 const MAX_SMALL_BATCH = 10;
 
+/** The rate of items is the mean of about this time, in milliseconds. */
+const RATE_WINDOW_MS = 250;
+
 /** Time after which a batch is slow, in milliseconds: the next batch starts beside it. */
 const SLOW_MS = 250;
 
@@ -75,6 +82,10 @@ export class Batcher<Item, Result> {
   private readonly started = new Set<{ readonly atMs: number }>();
   private slowTimer: Timer | undefined;
   private isGathering = false;
+  private gatherTimer: Timer | undefined;
+  /** Items so far. Each counts less as time passes: 1/e after {@link RATE_WINDOW_MS}. */
+  private recent = 0;
+  private addedAtMs = Number.NEGATIVE_INFINITY;
   /** When the last batch was taken, and how long half of its items had waited. */
   private taken = { atMs: 0, waitMs: 0 };
   /** Share of recent items that were rejected, from 0 to 1. */
@@ -99,6 +110,7 @@ export class Batcher<Item, Result> {
     if (this.queued >= maxQueued) return Promise.reject(this.overloadError(`${maxQueued} requests are already queued`));
     const entry = { item, queuedAt: performance.now(), ...Promise.withResolvers<Result>() };
     this.queue.push(entry);
+    if (this.options.gather) this.countRecent(entry.queuedAt);
     if (this.options.gathersTurn) this.startAfterTurn();
     else this.startNext();
     return entry.promise;
@@ -131,7 +143,7 @@ export class Batcher<Item, Result> {
   private startNext(): void {
     while (this.alone.length > 0 && this.running.alone === 0) this.runUnexpired([this.alone.shift()!], "alone");
     while (this.parts.length > 0 && this.mayStartPart()) this.runUnexpired(this.parts.shift()!, "part");
-    while (this.queue.length > 0 && this.mayStartBatch()) {
+    while (this.queue.length > 0 && this.mayStartBatch() && !this.isGatheringItems()) {
       const batch = this.takeBatch();
       if (batch.length === 0) return;
       void this.run(batch, "batch");
@@ -141,6 +153,25 @@ export class Batcher<Item, Result> {
         this.slowTimer = undefined;
         this.startNext();
       }, SLOW_MS);
+  }
+
+  /** True while the oldest item waits for others. The batch then starts by a timer. */
+  private isGatheringItems(): boolean {
+    const { gather } = this.options;
+    if (!gather || this.queue.length >= this.maxItems) return false;
+    if (this.recent * (1_000 / RATE_WINDOW_MS) < gather.minPerSecond) return false;
+    const waitMs = this.queue[0]!.queuedAt + gather.maxMs - performance.now();
+    if (waitMs <= 0) return false;
+    this.gatherTimer ??= setTimeout(() => {
+      this.gatherTimer = undefined;
+      this.startNext();
+    }, waitMs);
+    return true;
+  }
+
+  private countRecent(nowMs: number): void {
+    this.recent = this.recent * Math.exp((this.addedAtMs - nowMs) / RATE_WINDOW_MS) + 1;
+    this.addedAtMs = nowMs;
   }
 
   private mayStartPart(): boolean {

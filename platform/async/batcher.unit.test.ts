@@ -291,3 +291,39 @@ describe("with submissions of several events and one unit of work at a time", ()
     expect(calls).toBe(3);
   });
 });
+
+describe("with gathering", () => {
+  const gathering = { ...options, maxQueued: 1_000, gather: { minPerSecond: 500, maxMs: 10 } };
+
+  test("a lone item and those of a low rate start at once", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, gathering);
+    const results = ["a", "b", "c"].map((id) => batcher.add(write(id)));
+    expect(batches).toEqual(["a"]);
+    await Promise.all(results);
+    expect(batches).toEqual(["a", "b c"]);
+  });
+
+  test("while many come, the oldest waits for others, and not longer than the limit", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, gathering);
+    await Promise.all(Array.from({ length: 300 }, (_, i) => batcher.add(write(`first-${i}`))));
+    const before = batches.length;
+    const start = performance.now();
+    const results = [batcher.add(write("a"))];
+    await Bun.sleep(1);
+    results.push(batcher.add(write("b")));
+    expect(batches.length).toBe(before);
+    await Promise.all(results);
+    expect(batches.slice(before)).toEqual(["a b"]);
+    expect(performance.now() - start).toBeGreaterThan(9);
+  });
+
+  test("a full batch does not wait", async () => {
+    const { batches, work } = recorded();
+    const batcher = new Batcher(work, { ...gathering, maxItems: 2, gather: { minPerSecond: 1, maxMs: 60_000 } });
+    const results = [batcher.add(write("a")), batcher.add(write("b"))];
+    await Promise.all(results);
+    expect(batches).toEqual(["a b"]);
+  });
+});

@@ -31,6 +31,7 @@ test("acknowledged rows are deleted, their positions are saved, and the other ro
   const { sql, outbox } = source;
   await sql`insert into products (sku, name, price) select 'sku' || n, 'N', 1 from generate_series(1, 5) n`;
   const rows = await outbox.read(3);
+  const hadMore = outbox.hasMore;
   const position = (partition: number, next: number) => ({ topic: "products.events", partition, next });
   const positions = new Map([
     ["products.events/0", position(0, 3)],
@@ -39,6 +40,7 @@ test("acknowledged rows are deleted, their positions are saved, and the other ro
   const seqs = rows.map((row) => row.seq);
   const others = await outbox.read(10, { seqs, positions });
   expect(await outbox.positions()).toEqual(positions);
+  expect([hadMore, outbox.hasMore]).toEqual([true, false]);
   expect(others.length).toBe(2);
   expect(others.filter(({ seq }) => seqs.includes(seq))).toEqual([]);
   expect(await outbox.read(10)).toEqual(others);
@@ -48,6 +50,24 @@ test("acknowledged rows are deleted, their positions are saved, and the other ro
   expect(await outbox.read(0, { seqs: [others[0]!.seq], positions: changed })).toEqual([]);
   expect(await outbox.positions()).toEqual(new Map([...positions, ...changed]));
   expect(await outbox.read(10)).toEqual([others[1]!]);
+});
+
+test("a read that ends at the limit of bytes says that there is more", async () => {
+  await using source = await outboxOn(await freshDatabase());
+  const { sql, outbox } = source;
+  // The table limits descriptions; the outbox does not.
+  await sql`insert into products (sku, name, price) select 'sku' || n, 'N', 1 from generate_series(1, 3) n`;
+  await sql`update lockstep.outbox set data = data || jsonb_build_object('description', repeat('x', 3500000))`;
+  const sizes: [number, boolean][] = [];
+  for (let seqs: string[] = []; sizes.length < 2; ) {
+    const rows = await outbox.read(100, { seqs, positions: new Map() });
+    sizes.push([rows.length, outbox.hasMore]);
+    seqs = rows.map(({ seq }) => seq);
+  }
+  expect(sizes).toEqual([
+    [2, true],
+    [1, false],
+  ]);
 });
 
 test("the time of a change is the time of its commit, not of its statement", async () => {

@@ -104,12 +104,18 @@ export class Outbox {
    * Others only remove rows.
    */
   private mayHaveSetAside = true;
+  private moreRows = false;
 
   /** @param commitTimestamps whether the server has `track_commit_timestamp = on`. */
   constructor(
     private readonly sql: Sql,
     private readonly commitTimestamps: boolean,
   ) {}
+
+  /** Whether the last read ended at one of its limits. If not, it returned every committed row. */
+  get hasMore(): boolean {
+    return this.moreRows;
+  }
 
   /**
    * Reads the oldest committed rows: at most `limit`, and at most {@link MAX_READ_BYTES} of them. Small rows take one
@@ -122,7 +128,9 @@ export class Outbox {
     const maxRowBytes = Math.floor(MAX_READ_BYTES / Math.max(1, limit));
     const parameters = [limit, this.commitTimestamps, maxRowBytes];
     const rows = await (done ? this.acknowledgeAndRead(parameters, done) : this.query(readTexts.read, parameters));
-    return rows.some(({ bytes }) => bytes > maxRowBytes) ? this.withLargeRows(rows, maxRowBytes) : rows;
+    const taken = rows.some(({ bytes }) => bytes > maxRowBytes) ? await this.withLargeRows(rows, maxRowBytes) : rows;
+    this.moreRows = rows.length >= limit || taken.length < rows.length;
+    return taken;
   }
 
   /** Ends the list where its bytes exceed the limit, and reads the content of its large rows. */

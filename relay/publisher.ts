@@ -128,9 +128,16 @@ export class Publisher {
     return changed;
   }
 
-  /** Forgets the stored changes. Call it when the outbox is empty: none of them can come again. */
-  clearStoredChanges(): void {
-    this.storedChanges.clear();
+  /**
+   * Forgets the stored changes that have no row among these: they were deleted, and cannot come again. While there is
+   * a stored change, positions are not saved.
+   *
+   * @param rows every committed row of the outbox.
+   */
+  keepStoredChanges(rows: readonly OutboxRow[]): void {
+    if (this.storedChanges.size === 0) return;
+    const present = new Set(rows.map(changeIdOf));
+    for (const change of this.storedChanges) if (!present.has(change)) this.storedChanges.delete(change);
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { header } from "../contracts/event.ts";
 import { eventsTopic } from "../contracts/topics.ts";
+import { partitionKey } from "../kafka/log.ts";
 import { partitionForKey } from "../kafka/partitioner.ts";
 import { outboxRow } from "../tests/harness/outbox-row.ts";
 import { SimulatedLog, type WriteOutcome } from "../tests/harness/simulated-log.ts";
@@ -220,6 +221,23 @@ test("P1: the log loses a stored change that is still in the outbox: the loss is
   while (outbox.rows.length > 0) await relay.publish(3);
   expect(relay.lost).toEqual([{ ...at, from: 3, to: 4 }]);
   expect(storedChanges(log)).toEqual(rows.map(changeOf));
+});
+
+test("stored changes whose rows are gone do not keep positions from being saved", async () => {
+  const log = new SimulatedLog(1);
+  const outbox = new SimulatedOutbox(productRows(idsOfPartition));
+  const first = new SimulatedRelay(log, outbox);
+  await first.publish(4, "before the acknowledgement");
+  // The next relay acknowledges two of the four stored changes, and crashes.
+  await first.publish(2);
+  expect(outbox.positions.size).toBe(0);
+  const publisher = await first.restart();
+  const { rows } = outbox;
+  await publisher.publish(rows);
+  publisher.keepStoredChanges(rows);
+  outbox.acknowledge(rows, publisher.positionsAfter(rows));
+  expect(outbox.positions.get(partitionKey(at))).toEqual({ ...at, next: log.records(at).length });
+  expect(storedChanges(log)).toHaveLength(idsOfPartition.length);
 });
 
 test("a publisher that is not open rejects rows", async () => {

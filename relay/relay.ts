@@ -216,8 +216,9 @@ export class Relay {
     published: readonly OutboxRow[],
     signal: AbortSignal,
   ): Promise<void> {
-    if (rows.length === 0) this.deps.publisher.clearStoredChanges();
-    if (rows.length >= this.options.batchRows || signal.aborted) return;
+    const { outbox, publisher } = this.deps;
+    if (!outbox.hasMore) publisher.keepStoredChanges(rows);
+    if (outbox.hasMore || signal.aborted) return;
     if (this.isAsleep) {
       const { pollMs } = this.options;
       const maxMs = published.length > 0 ? Math.min(ACKNOWLEDGE_MS, pollMs) : pollMs;

@@ -77,9 +77,14 @@ export class VersionStore implements Disposable {
    * Remembers the changes of a chunk and its checkpoint together. They are saved within {@link SAVE_MS}.
    *
    * @param checkpoint must not change any more.
-   * @throws {Error} also when an earlier save failed and fails again. Memory has the changes then.
+   * @throws {Error} when an earlier save failed and fails again, or memory is full and cannot be saved. Nothing of the
+   * chunk is remembered then.
    */
   remember(key: PartitionKey, changes: ReadonlyMap<EntityId, KnownVersion>, checkpoint: Checkpoint): void {
+    // Before anything is remembered: otherwise the chunk would count as processed when it is delivered again, and memory
+    // would grow while the file takes nothing.
+    const isFull = this.unsavedCount >= MAX_UNSAVED || this.unsavedCharacters >= MAX_UNSAVED_CHARACTERS;
+    if (isFull || this.hasSaveFailed) this.save();
     const state = this.stateOf(key);
     for (const [id, known] of changes) {
       state.recent.set(id, { flush: state.flush, known, isSaved: false });
@@ -88,8 +93,6 @@ export class VersionStore implements Disposable {
     this.unsavedCount += changes.size;
     state.checkpoint = checkpoint;
     this.scheduleSave(state);
-    const isFull = this.unsavedCount >= MAX_UNSAVED || this.unsavedCharacters >= MAX_UNSAVED_CHARACTERS;
-    if (isFull || this.hasSaveFailed) this.save();
   }
 
   /** Writes everything that the file lacks, of all partitions, in one transaction. */

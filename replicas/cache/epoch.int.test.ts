@@ -79,6 +79,19 @@ test("renewals are frequent only while there are reads, and the first read after
   idle.stop();
 });
 
+test("a read at the end of an idle lease renews it, so that the reads after it have one", async () => {
+  const idle = new CacheEpoch(at.database);
+  await switchOn(idle);
+  await idle.refresh();
+  idle.start(() => {});
+  await Bun.sleep(400);
+  const leases: unknown[] = [];
+  for (const until = performance.now() + 300; performance.now() < until; await Bun.sleep(5))
+    leases.push(await idle.leaseForRead());
+  expect(leases.filter((lease) => lease === undefined).length).toBe(0);
+  idle.stop();
+});
+
 test("a read does not wait long for PostgreSQL: it gets no lease", async () => {
   const hanging = { query: () => new Promise(() => {}), reconnect() {} } as unknown as Database;
   const { ms, result } = await timed(async () => await new CacheEpoch(hanging).leaseForRead());

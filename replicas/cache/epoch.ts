@@ -100,7 +100,11 @@ export class CacheEpoch {
     this.usedAt = performance.now();
     if (!wasUsed && this.onRenewed) this.scheduleRenewal();
     const leased = this.lease();
-    if (leased) return leased;
+    if (leased) {
+      // A lease of the idle time may end before the next renewal.
+      if (!wasUsed && this.leasedUntil < this.usedAt + 2 * RENEW_MS) this.refresh().catch(() => {});
+      return leased;
+    }
     // While renewals are frequent, a missing lease means that PostgreSQL is slow. So the read goes there at once.
     if (!wasUsed)
       this.renewing ??= settlesWithin(this.refresh(), READ_RENEW_MS)

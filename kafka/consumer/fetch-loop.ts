@@ -84,6 +84,7 @@ interface Broker {
 export class FetchLoop {
   private readonly brokers = new Map<Node, Broker>();
   private readonly lingering = new Set<PartitionQueue>();
+  private lingerTimer: Timer | undefined;
   private isDelivering = false;
   private isRefreshing = false;
 
@@ -113,6 +114,7 @@ export class FetchLoop {
 
   /** Closes the connections. */
   close(): void {
+    clearTimeout(this.lingerTimer);
     for (const { connections } of this.brokers.values()) for (const connection of connections) connection.close();
   }
 
@@ -227,7 +229,14 @@ export class FetchLoop {
     try {
       for (let i = 0; i < partitions.length; i++) {
         const response = responses[i];
-        if (response) leaderChanged = this.handleResponse(partitions[i]!.queue, response) || leaderChanged;
+        if (!response) continue;
+        const { queue } = partitions[i]!;
+        // A fault of one partition, or of its reader, is not one of the others in the response.
+        try {
+          leaderChanged = this.handleResponse(queue, response) || leaderChanged;
+        } catch (error) {
+          this.events.onFailed(error, [queue]);
+        }
       }
     } finally {
       this.isDelivering = false;
@@ -270,8 +279,8 @@ export class FetchLoop {
     if (lingerMs === 0) return;
     queue.isLingering = true;
     this.lingering.add(queue);
-    if (this.lingering.size > 1) return;
-    setTimeout(() => {
+    this.lingerTimer ??= setTimeout(() => {
+      this.lingerTimer = undefined;
       for (const each of this.lingering) each.isLingering = false;
       this.lingering.clear();
       this.wake();

@@ -47,7 +47,7 @@ const PLAIN_ITEM = /^(?!null$)[\w.+:-]+$/i;
 const itemText = (item: string): string => (PLAIN_ITEM.test(item) ? item : `"${item.replace(/[\\"]/g, "\\$&")}"`);
 
 /** Settings of a pool. */
-export interface PoolSettings {
+interface PoolSettings {
   readonly max: number;
   /** Shown in `pg_stat_activity`. */
   readonly name: string;
@@ -64,8 +64,7 @@ export function connectPool(url: string, options: PoolSettings): Sql {
     ...TYPES,
     max: options.max,
     connect_timeout: CONNECT_TIMEOUT_S,
-    // With an idle timeout, postgres.js sets a timer after each statement, which costs a fifth of the statement.
-    idle_timeout: 0,
+    idle_timeout: 60,
     max_lifetime: options.maxLifetimeS ?? null,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},

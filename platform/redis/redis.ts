@@ -37,7 +37,7 @@ export interface RedisLink {
 }
 
 /** How a link behaves. */
-export interface RedisLinkOptions {
+interface RedisLinkOptions {
   /** Shown in `CLIENT LIST`. */
   readonly name: string;
   /** The connection closes when the server owes a reply and sends nothing for this long, in milliseconds. */

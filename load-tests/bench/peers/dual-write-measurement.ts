@@ -4,15 +4,12 @@ import { quotedName, quotedTable } from "../../../contracts/entity/table.ts";
 import { type Commit, latencies, latestMs, readSource, type TimeWindow } from "../commits.ts";
 import { type Cost, CostMeter } from "../cost-meter.ts";
 import { remainingDifferences } from "../differences.ts";
-import { figuresOf } from "../figures.ts";
 import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "../measurement.ts";
 import type { ReplicaLatency } from "../result.ts";
 import { waitUntilIdle } from "../wait-until-idle.ts";
 import copyCommits from "./copy-commits.sql" with { type: "text" };
+import { databaseLatency } from "./database-latency.ts";
 import { COPIED_REPLICA } from "./peer-servers.ts";
-
-const NO_FIGURES = figuresOf([]);
-const NO_HISTOGRAM = { count: 0, p50: 0, p99: 0 };
 
 /** Measures by the databases: there is no cache and no memory of versions. */
 export class DualWriteMeasurement implements PhaseMeasurement {
@@ -44,12 +41,7 @@ export class DualWriteMeasurement implements PhaseMeasurement {
     for (const { name, sql } of this.system.replicas) {
       const applied = await this.readCopy(sql, window.fromMs);
       lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(applied.filter(({ id }) => written.has(id))));
-      replicas[name] = {
-        commitToCommitMs: latencies(source, applied, window),
-        hopsMs: null,
-        commitToRedisMs: NO_FIGURES,
-        histogramMs: { postgres: NO_HISTOGRAM, redis: NO_HISTOGRAM },
-      };
+      replicas[name] = databaseLatency(latencies(source, applied, window));
     }
     return {
       seconds: (window.toMs - window.fromMs) / 1_000,

@@ -6,6 +6,7 @@ import { figuresOf } from "../figures.ts";
 import type { FinishedPhase, PhaseMeasurement, SystemUnderTest } from "../measurement.ts";
 import type { ReplicaLatency } from "../result.ts";
 import { waitUntilIdle } from "../wait-until-idle.ts";
+import { databaseLatency } from "./database-latency.ts";
 import { COPIED_REPLICA } from "./peer-servers.ts";
 import walCommits from "./pglogical-commits.sql" with { type: "text" };
 
@@ -14,9 +15,6 @@ interface AppliedTransaction {
   readonly sourceMs: number;
   readonly ms: number;
 }
-
-const NO_FIGURES = figuresOf([]);
-const NO_HISTOGRAM = { count: 0, p50: 0, p99: 0 };
 
 /** Measures by the databases alone: there is no cache, log or service. */
 export class PglogicalMeasurement implements PhaseMeasurement {
@@ -54,12 +52,7 @@ export class PglogicalMeasurement implements PhaseMeasurement {
       const applied = await sql.unsafe<AppliedTransaction[]>(walCommits, [this.startLsns[i]!]);
       const counted = applied.filter(({ sourceMs }) => sourceMs >= window.fromMs && sourceMs <= window.toMs);
       lastReplicaCommitMs = Math.max(lastReplicaCommitMs, latestMs(counted));
-      replicas[replica] = {
-        commitToCommitMs: figuresOf(counted.map(({ sourceMs, ms }) => ms - sourceMs)),
-        hopsMs: null,
-        commitToRedisMs: NO_FIGURES,
-        histogramMs: { postgres: NO_HISTOGRAM, redis: NO_HISTOGRAM },
-      };
+      replicas[replica] = databaseLatency(figuresOf(counted.map(({ sourceMs, ms }) => ms - sourceMs)));
     }
     return {
       seconds: (window.toMs - window.fromMs) / 1_000,
